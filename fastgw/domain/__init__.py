@@ -1,0 +1,1 @@
+"""The vocabulary of the gateway: structs and invariants, no behaviour, no IO."""
