@@ -38,3 +38,26 @@ class SseLimitError(NativeError):
 
 class JournalError(NativeError):
     """A segment file that is not one, or that cannot be made (``__cause__`` has the system's reason)."""
+
+
+class ConnectionLost(NativeError):  # noqa: N818 - it names what happened, as ConnectionError's family does
+    """The provider's connection ended before its answer did.
+
+    ``stale`` is true when a pooled connection died before a single byte of the answer: safe to repeat once on a fresh one.
+    """
+
+    def __init__(self, message: str, *, stale: bool = False) -> None:
+        super().__init__(message)
+        self.stale = stale
+
+
+class DeadlineExceeded(NativeError):  # noqa: N818
+    """A deadline passed. ``which`` is ``body``, ``first_byte``, ``idle`` or ``total``."""
+
+    def __init__(self, which: str) -> None:
+        super().__init__(f"{which} deadline passed")
+        self.which = which
+
+
+class ClientGone(BaseException):  # noqa: N818
+    """Thrown into a request whose client went away. A ``BaseException``, so that no ``except Exception`` swallows it."""

@@ -1,0 +1,243 @@
+# The exchange: one request of the fast lane and its answer, as the coroutine in the lane sees them.
+#
+# Also what a client connection and its exchange share: the port's settings and the side of the connection an exchange may use.
+# Invariant: an answer is written once; after `finished` or `gone` every writing call is a no-op.
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdlib cimport free, realloc
+from fastgw._native.http_body cimport BodyReader
+from fastgw._native.http_head cimport RequestHead
+from fastgw._native.http_write cimport frame_chunk
+from fastgw._native.lane cimport Lane, Wait
+from fastgw._native.timers cimport Timer, TimerWheel, monotonic_ns
+
+from socket import SO_LINGER, SOL_SOCKET
+
+from fastgw._native.errors import ClientGone, HttpLimitError, HttpSyntaxError
+
+cdef enum:
+    FIRST_BODY_BYTES = 65536
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+RESET_ON_CLOSE = b"\x01\x00\x00\x00\x00\x00\x00\x00"      # struct linger {on, 0 s}: an answer that ends by closing must not end cleanly
+
+
+@cython.final
+cdef class ClientPort:
+    def __cinit__(
+        self, *, dict routes, handle, refuse, hand_over, on_crash, TimerWheel wheel, Py_ssize_t max_head_bytes, int max_headers,
+        long long max_body_bytes, Py_ssize_t max_connections, long long head_timeout_ns, long long body_timeout_ns,
+        long long keep_alive_ns, long long write_timeout_ns,
+    ):
+        self._routes = routes
+        self._handle = handle
+        self._refuse = refuse
+        self._hand_over = hand_over
+        self._on_crash = on_crash
+        self._wheel = wheel
+        self._connections = set()
+        self._max_head_bytes = max_head_bytes
+        self._max_headers = max_headers
+        self._max_body_bytes = max_body_bytes
+        self._max_connections = max_connections
+        self._head_timeout_ns = head_timeout_ns
+        self._body_timeout_ns = body_timeout_ns
+        self._keep_alive_ns = keep_alive_ns
+        self._write_timeout_ns = write_timeout_ns
+
+    @property
+    def connections(self):
+        return len(self._connections)
+
+    @property
+    def in_flight(self):
+        cdef ClientSide connection
+        cdef Py_ssize_t count = 0
+        for connection in self._connections:
+            count += connection._exchange is not None
+        return count
+
+    def drain(self):
+        cdef ClientSide connection
+        self.closing = True
+        for connection in list(self._connections):
+            if connection._exchange is None and connection._transport is not None:
+                connection._transport.close()
+
+    def abort(self):
+        cdef ClientSide connection
+        for connection in list(self._connections):
+            if connection._transport is not None:
+                connection._transport.abort()
+
+
+cdef class ClientSide(Timer):
+    cdef object keep(self, bytes data):
+        return None
+
+    cdef object answered(self, Exchange exchange):
+        return None
+
+
+@cython.final
+cdef class Exchange:
+    def __cinit__(self, ClientSide conn, RequestHead head, endpoint):
+        self._conn = conn
+        self.head = head
+        self.endpoint = endpoint
+        self.received_ns = monotonic_ns()
+        self._reader = BodyReader.of(head, False, False, conn._port._max_body_bytes)
+        self._wait = Wait()
+        if self._reader.done:
+            self._body = b""
+
+    def __dealloc__(self):
+        free(self._buffer)
+
+    # --- the request's body ---------------------------------------------------------------------------------------------------
+
+    def body(self):
+        self._wait.reset()
+        if self._body is not None:
+            self._wait.wake(self._body)
+        elif self._body_error is not None:
+            self._wait.wake_error(self._body_error)
+        else:
+            self._wants_body = True
+            if self.head.expect_continue and self._reader.received_bytes == 0:
+                self._conn._transport.write(CONTINUE)
+            self._conn.arm(self._conn._port._wheel, self.received_ns + self._conn._port._body_timeout_ns)
+        return self._wait
+
+    cdef object _reserve(self, Py_ssize_t size):
+        cdef Py_ssize_t capacity = self._capacity_bytes or FIRST_BODY_BYTES
+        cdef unsigned char* grown
+        while capacity < size:
+            capacity *= 2
+        if capacity > self._capacity_bytes:
+            grown = <unsigned char*>realloc(self._buffer, capacity)
+            if grown == NULL:
+                raise MemoryError()
+            self._buffer = grown
+            self._capacity_bytes = capacity
+
+    cdef Py_ssize_t _feed(self, bytes data, Py_ssize_t at) except -1:
+        # Returns how many bytes of `data` from `at` on belonged to this body.
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data) - at
+        cdef Py_ssize_t consumed
+        cdef Py_ssize_t payload = 0
+        cdef const unsigned char* source = <const unsigned char*>PyBytes_AS_STRING(data) + at
+        if self._body is not None:
+            return 0
+        if size == 0:
+            return 0
+        if not self._buffer_bytes and not self.head.chunked and size >= self.head.content_length:
+            self._body = PyBytes_FromStringAndSize(<const char*>source, self.head.content_length)
+            return PyBytes_GET_SIZE(self._body)
+        self._reserve(self._buffer_bytes + size)
+        try:
+            consumed = self._reader.feed(source, size, self._buffer + self._buffer_bytes, &payload)
+        except (HttpSyntaxError, HttpLimitError) as error:
+            if self._lane is None:
+                raise
+            self._body_failed(error)
+            return size
+        self._buffer_bytes += payload
+        if self._reader.done:
+            self._body = PyBytes_FromStringAndSize(<const char*>self._buffer, self._buffer_bytes)
+            free(self._buffer)
+            self._buffer = NULL
+            self._capacity_bytes = 0
+            if self._wants_body:
+                self._wants_body = False
+                self._conn.disarm()
+                if consumed < size:
+                    self._conn.keep(data[at + consumed:])
+                    consumed = size
+                self._wait.wake(self._body)
+        return consumed
+
+    cdef object _body_failed(self, error):
+        self._body_error = error
+        self._conn.disarm()
+        if self._wants_body:
+            self._wants_body = False
+            self._wait.wake_error(error)
+
+    # --- the answer -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def keep_alive(self):
+        return self._keeps_alive()
+
+    cdef bint _keeps_alive(self) noexcept:
+        return self._body is not None and self.head.keep_alive and not self._ends_by_close and not self._conn._port.closing and not self._conn._ended
+
+    @property
+    def slow(self):
+        return self._conn._slow
+
+    def room(self):
+        self._wait.reset()
+        if self._conn._slow and not self.gone:
+            self._wants_room = True
+        else:
+            self._wait.wake(None)
+        return self._wait
+
+    def reply(self, bytes data):
+        if self.finished or self.gone:
+            return
+        self.started = True
+        self.finished = True
+        self.sent_bytes += PyBytes_GET_SIZE(data)
+        self._conn._transport.write(data)
+        self._conn.answered(self)
+
+    def start(self, bytes head, bint chunked, bint ends_by_close=False):
+        if self.gone:
+            return
+        self.started = True
+        self._chunked = chunked
+        self._ends_by_close = ends_by_close
+        self._conn._transport.write(head)
+
+    def send(self, bytes data):
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        if self.gone or self.finished or size == 0:
+            return
+        self.sent_bytes += size
+        if self._chunked:
+            data = frame_chunk(<const unsigned char*>PyBytes_AS_STRING(data), size)
+        self._conn._transport.write(data)
+
+    def finish(self):
+        if self.gone or self.finished:
+            return
+        self.finished = True
+        if self._chunked:
+            self._conn._transport.write(LAST_CHUNK)
+        self._conn.answered(self)
+
+    def abort(self):
+        cdef object transport = self._conn._transport
+        if self.gone or self.finished:
+            return
+        self.finished = True
+        if self._chunked or not self.started:
+            transport.close()            # what is written still goes out; the missing last chunk says that it is not all
+            return
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
+        transport.abort()
+
+    def _crashed(self, error):
+        self._conn._port._on_crash(error)
+        self.abort()
+
+    cdef object _client_gone(self):
+        self.gone = True
+        if not self.finished and self._lane is not None:
+            self._lane.cancel(ClientGone())

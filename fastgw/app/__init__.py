@@ -1,0 +1,1 @@
+"""The composition root: reads arguments, environment and signals, and constructs everything."""

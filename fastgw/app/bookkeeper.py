@@ -1,0 +1,103 @@
+"""The bookkeeper: the one process that owns the ledger database. It drains every worker's journal and serves operators."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+
+from aiohttp import web
+
+from fastgw.admin.ledger_routes import ledger_routes
+from fastgw.admin.metrics_text import LedgerMetrics
+from fastgw.admin.site import AdminSite
+from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance
+from fastgw.app.process import run
+from fastgw.domain.errors import ConfigError
+from fastgw.ledger.journal_drain import JournalDrain
+from fastgw.ledger.reader import LedgerReader
+from fastgw.ledger.writer import LedgerWriter
+from fastgw.storage.migrate import MigrationError
+from fastgw.storage.sqlite import StorageError
+from fastgw.telemetry import tasks
+from fastgw.telemetry.clock import wall_ns
+
+TEND_EVERY_S = 0.5
+
+
+def main(inheritance: Inheritance, control: Control, slot: int) -> int:
+    """The process's main function; returns its exit code."""
+    return run(lambda: Bookkeeper(inheritance), control)
+
+
+class Bookkeeper:
+    """Implements ``process.Role``."""
+
+    def __init__(self, inheritance: Inheritance) -> None:
+        self._inheritance = inheritance
+        self._stats = inheritance.stats.row(BOOKKEEPER_ROW)
+        self._stop = asyncio.Event()
+        self._metrics = LedgerMetrics(inheritance.stats)
+        self._writer: LedgerWriter | None = None
+        self._reader: LedgerReader | None = None
+        self._drain: JournalDrain | None = None
+        self._site: AdminSite | None = None
+        self._running: list[asyncio.Task[None]] = []
+
+    async def start(self) -> dict[str, object]:
+        """Take the database, write what earlier processes left in the journal, open the operators' door."""
+        config = self._inheritance.settings.ledger
+        try:
+            config.database_path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = LedgerWriter(config.database_path, observe=self._metrics.observe)
+        except (StorageError, MigrationError, sqlite3.Error, OSError) as error:
+            raise ConfigError("ledger.url", f"the database {config.database_path} cannot be used: {error}") from None
+        self._drain = JournalDrain(config.journal_directory, self._writer)
+        while await self._drain.step():
+            pass
+        self._reader = await LedgerReader.open(config.database_path)
+        await self._open_site(self._reader)
+        self._running = [
+            tasks.spawn(
+                self._drain.run(
+                    self._stop, wall_ns, interval_ms=config.drain_interval_ms, retention_ns=config.retention_ns
+                ),
+                "drain the journal",
+            ),
+            tasks.spawn(self._tend(self._drain), "tend"),
+        ]
+        return {"id_floor": self._writer.last_id()}
+
+    def reload(self, text: str) -> None:
+        """Nothing of the bookkeeper's changes without a restart."""
+
+    async def stop(self) -> None:
+        """Drain to the end, close the database."""
+        if self._site is not None:
+            await self._site.close()
+        self._stop.set()
+        drain_task, tend_task = self._running
+        await drain_task
+        await tasks.stop(tend_task)
+        if self._reader is not None:
+            await self._reader.close()
+        if self._drain is not None:
+            self._drain.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    async def _open_site(self, reader: LedgerReader) -> None:
+        settings = self._inheritance.settings
+        address = settings.admin.address
+        if address is None:
+            return
+        routes: list[web.RouteTableDef] = [ledger_routes(reader), self._metrics.routes()]
+        self._site = AdminSite(routes, self._inheritance.admin_token, self._inheritance.stats)
+        try:
+            await self._site.open(address.host, address.port)
+        except OSError as error:
+            raise ConfigError("admin.listen", f"expected an address that can be bound, got {settings.admin.listen}: {error.strerror}") from None
+
+    async def _tend(self, drain: JournalDrain) -> None:
+        while True:
+            await asyncio.sleep(TEND_EVERY_S)
+            self._stats.put("ledger_problem", int(drain.problem is not None))

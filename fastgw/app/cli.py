@@ -1,0 +1,141 @@
+"""The command line: arguments in, exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastgw import __version__
+from fastgw.domain.errors import ConfigError
+from fastgw.ledger.report import spend_report, verify_report
+
+DEFAULT_CONFIG = "fastgw.toml"
+_UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 0 is success, 1 a refusal or a finding, 2 wrong usage."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        code: int = arguments.run(arguments)
+    except ConfigError as error:
+        print(f"fastgw: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fastgw", description="An LLM gateway: identity, limits, prices and a ledger in front of providers.")
+    parser.add_argument("--version", action="version", version=f"fastgw {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the gateway; SIGHUP or a changed file reloads, SIGTERM drains")
+    serve.add_argument("--config", type=Path, help=f"configuration file (default: $FASTGW_CONFIG, else ./{DEFAULT_CONFIG} if it is there)")
+    serve.add_argument("--demo", action="store_true", help="serve a built-in mock provider: no key and no network needed")
+    serve.add_argument("--workers", type=int, help="processes that serve traffic (default: the file's, else 1)")
+    serve.set_defaults(run=_serve)
+
+    check = commands.add_parser("check", help="everything `serve` would check, without sockets")
+    check.add_argument("file", type=Path)
+    check.set_defaults(run=_check)
+
+    spend = commands.add_parser("spend", help="the ledger as a table")
+    spend.add_argument("--config", type=Path, help="whose ledger")
+    spend.add_argument("--by", default="key,target", help="fields to group by, or metadata.<name>; default %(default)s")
+    spend.add_argument("--since", default="30d", help="how far back: 15m, 24h, 7d, 4w or `all`; default %(default)s")
+    layout = spend.add_mutually_exclusive_group()
+    layout.add_argument("--json", dest="layout", action="store_const", const="json")
+    layout.add_argument("--csv", dest="layout", action="store_const", const="csv")
+    spend.set_defaults(run=_spend, layout="table")
+
+    ledger = commands.add_parser("ledger", help="operations on the ledger").add_subparsers(required=True, metavar="OPERATION")
+    verify = ledger.add_parser("verify", help="check the database, its rows and the journal")
+    verify.add_argument("--config", type=Path, help="whose ledger")
+    verify.set_defaults(run=_verify)
+
+    mock = commands.add_parser("mock-provider", help="a mock of the OpenAI and Anthropic dialects, with faults on demand", add_help=False)
+    mock.add_argument("rest", nargs=argparse.REMAINDER)
+    mock.set_defaults(run=_mock)
+    return parser
+
+
+def config_path(given: Path | None) -> Path | None:
+    """The configuration file: the argument, ``$FASTGW_CONFIG``, or the one in the working directory; None when there is none."""
+    if given is not None:
+        return given
+    if named := os.environ.get("FASTGW_CONFIG"):
+        return Path(named)
+    default = Path(DEFAULT_CONFIG)
+    return default if default.exists() else None
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from fastgw.app.serve import serve  # noqa: PLC0415 - the other commands need not load the data plane
+
+    path = None if arguments.demo else config_path(arguments.config)
+    return serve(path, demo=arguments.demo, workers=arguments.workers, env=os.environ)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from fastgw.app.serve import check  # noqa: PLC0415
+
+    print(check(arguments.file, os.environ))
+    return 0
+
+
+def _database(arguments: argparse.Namespace) -> Path:
+    from fastgw.app.serve import database_path  # noqa: PLC0415
+
+    return database_path(config_path(arguments.config))
+
+
+def _spend(arguments: argparse.Namespace) -> int:
+    since = arguments.since
+    since_ns = None
+    if since != "all":
+        unit = _UNITS_S.get(since[-1:])
+        if unit is None or not since[:-1].isdigit():
+            print(f"fastgw: --since: expected 15m, 24h, 7d, 4w or all, got {since!r}", file=sys.stderr)
+            return 2
+        since_ns = time.time_ns() - int(since[:-1]) * unit * 1_000_000_000
+    fields = [field for field in arguments.by.split(",") if field]
+    path = _database(arguments)
+    try:
+        print(spend_report(path, fields, since_ns, None, arguments.layout))
+    except ValueError as error:
+        print(f"fastgw: --by: {error}", file=sys.stderr)
+        return 2
+    except sqlite3.Error as error:
+        print(f"fastgw: {path}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    path = _database(arguments)
+    try:
+        text, sound = verify_report(path)
+    except sqlite3.Error as error:
+        print(f"fastgw: {path}: {error}", file=sys.stderr)
+        return 1
+    print(text)
+    return 0 if sound else 1
+
+
+def _mock(arguments: argparse.Namespace) -> int:
+    from fastgw.mock_provider.server import main as mock_main  # noqa: PLC0415
+
+    return mock_main(arguments.rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

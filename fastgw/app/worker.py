@@ -1,0 +1,106 @@
+"""A worker: the process that serves traffic. One event loop, one native data plane, one journal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from fastgw._native.timers import TimerWheel
+from fastgw.app.build import Builder
+from fastgw.app.launch import WORKER_ROWS, Control, Inheritance
+from fastgw.app.process import run
+from fastgw.config.root import Settings
+from fastgw.front.listener import FrontDoor
+from fastgw.front.public_routes import public_routes
+from fastgw.front.respond import WireResponder
+from fastgw.front.slow_lane import SlowLane
+from fastgw.gateway.pipeline import Pipeline
+from fastgw.ledger.recorder import open_recorder
+from fastgw.telemetry import tasks
+from fastgw.telemetry.clock import RequestIds
+from fastgw.telemetry.stats_page import COUNTERS, StatsRow
+
+TEND_EVERY_S = 0.5
+_log = logging.getLogger("fastgw.worker")
+
+_COUNTED_AS = {
+    "client_gone": "client_gone",
+    "missing_key": "missing_key",
+    "unknown_key": "unknown_key",
+    "internal_error": "internal_error",
+    "model_not_allowed": "refused_by_policy",
+}
+
+
+def main(inheritance: Inheritance, control: Control, slot: int) -> int:
+    """The process's main function; returns its exit code."""
+    return run(lambda: Worker(inheritance, slot), control)
+
+
+class Worker:
+    """Implements ``process.Role``."""
+
+    def __init__(self, inheritance: Inheritance, slot: int) -> None:
+        self._inheritance = inheritance
+        self._slot = slot
+        self._settings: Settings = inheritance.settings
+        self._stats: StatsRow = inheritance.stats.row(WORKER_ROWS + slot)
+        self._wheel = TimerWheel()
+        self._builder = Builder(self._wheel)
+        self._recorder = open_recorder(self._settings.ledger, slot)
+        self._ids = RequestIds(slot, inheritance.id_base_ns, inheritance.id_floor)
+        self._pipeline = Pipeline(
+            self._builder.snapshot(self._settings), self._recorder, WireResponder(), self._ids, self._count
+        )
+        routes = public_routes(lambda: self._pipeline.snapshot, inheritance.stats)
+        self._slow_lane = SlowLane(routes, self._settings.server.max_body_bytes)
+        self._door = FrontDoor(self._pipeline.handle, self._slow_lane.hand_over, self._wheel)
+        self._tending: asyncio.Task[None] | None = None
+
+    async def start(self) -> dict[str, object]:
+        """Serve."""
+        self._wheel.start(asyncio.get_running_loop())
+        await self._slow_lane.start()
+        self._door.configure(self._settings.server)
+        await self._door.open(self._inheritance.listening[self._slot])
+        self._tending = tasks.spawn(self._tend(), "tend")
+        self._stats.put("ready", 1)
+        return {}
+
+    def reload(self, text: str) -> None:
+        """Take a configuration that the supervisor has checked."""
+        settings = self._inheritance.source.settings(text)
+        self._pipeline.snapshot = self._builder.snapshot(settings)
+        self._door.configure(settings.server)
+        self._settings = settings
+        self._stats.add("reloads")
+
+    async def stop(self) -> None:
+        """Finish the requests under way, within the drain time."""
+        self._stats.put("ready", 0)
+        await self._door.drain(self._settings.server.drain_s)
+        await self._slow_lane.stop()
+        if self._tending is not None:
+            await tasks.stop(self._tending)
+        self._recorder.close()
+        self._wheel.stop()
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(TEND_EVERY_S)
+            self._recorder.flush()
+            self._stats.put("connections", self._door.connections)
+            self._stats.put("in_flight", self._door.in_flight)
+            self._stats.put("journal_buffered", self._recorder.waiting_records)
+            self._stats.put("journal_lost", self._recorder.lost_records)
+            self._stats.put("journal_problem", int(self._recorder.problem is not None))
+            self._stats.put("malformed", self._door.malformed)
+
+    def _count(self, code: str) -> None:
+        name = _COUNTED_AS.get(code)
+        if name is None:
+            name = "provider_failed" if code.startswith("provider_") else "refused_request"
+        self._stats.add(name)
+
+
+assert set(_COUNTED_AS.values()) <= set(COUNTERS), "every count has a cell"

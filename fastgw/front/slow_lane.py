@@ -1,0 +1,94 @@
+"""Everything that is not the fast lane, on the same port: an aiohttp application that takes over whole connections.
+
+Invariant: a connection that was handed over is closed after its answer, so that a client's next fast-lane call on the same pool
+finds the front door again and not this application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+
+from fastgw.dialects import anthropic_errors, openai_errors
+from fastgw.domain.errors import GatewayError
+from fastgw.front.endpoints import ENDPOINTS
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class SlowLane:
+    """Owns the application's runner; ``hand_over`` is the front door's."""
+
+    def __init__(self, routes: web.RouteTableDef, max_body_bytes: int) -> None:
+        self.app = web.Application(middlewares=[_close_after, _shape_errors], client_max_size=max_body_bytes)
+        self.app.add_routes(routes)
+        for path in ENDPOINTS:
+            self.app.router.add_route("*", path.decode(), _wrong_method)
+        self._runner = web.AppRunner(self.app, access_log=None, handle_signals=False)
+
+    async def start(self) -> None:
+        """Make ready to take connections."""
+        await self._runner.setup()
+
+    async def stop(self) -> None:
+        """Close what was handed over."""
+        await self._runner.cleanup()
+
+    def hand_over(self, transport: asyncio.Transport, received: bytes) -> None:
+        """Take a connection with the bytes that were read from it."""
+        server = self._runner.server
+        assert server is not None, "start() comes first"
+        protocol = server()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(received)
+
+
+@web.middleware
+async def _close_after(request: web.Request, handler: Handler) -> web.StreamResponse:
+    response = await handler(request)
+    if not response.prepared:
+        response.force_close()
+    return response
+
+
+@web.middleware
+async def _shape_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except GatewayError as error:
+        return error_answer(request, error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        code = {404: "unknown_path", 405: "method_not_allowed", 413: "body_too_large"}.get(error.status, "invalid_request")
+        answer = error_answer(request, GatewayError(code, _message(request, error.status), status=error.status, source="client"))
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+
+
+def _message(request: web.Request, status: int) -> str:
+    if status == 404:
+        return f"there is nothing at {request.path[:200]}"
+    if status == 405:
+        return f"{request.path[:200]} does not take {request.method[:20]}"
+    return f"the request was refused with status {status}"
+
+
+def error_answer(request: web.Request, error: GatewayError) -> web.Response:
+    """An error in the shape of the dialect that the path belongs to."""
+    shape = anthropic_errors if request.path.startswith("/v1/messages") else openai_errors
+    return web.Response(status=error.status, body=shape.error_body(error, ""), content_type="application/json")
+
+
+async def _wrong_method(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPMethodNotAllowed(request.method, ["POST"])
+
+
+def json_answer(document: object, status: int = 200) -> web.Response:
+    """An answer in JSON."""
+    return web.Response(status=status, body=orjson.dumps(document), content_type="application/json")

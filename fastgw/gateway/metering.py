@@ -1,0 +1,184 @@
+"""Watches an answer pass and knows, at its end or wherever it was cut, what was used.
+
+Invariant: bytes in, the same bytes out, but for the usage that a caller did not ask for. What the provider did not say is estimated
+from the bytes and flagged, never taken for nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from fastgw._native.json_scan import MemberTable
+from fastgw._native.json_tap import JsonTap
+from fastgw._native.sse_split import SseTap
+from fastgw.domain.entry import UsageSource
+from fastgw.domain.operation import Operation
+from fastgw.domain.usage import Usage
+from fastgw.spend.estimate import fill_missing
+from fastgw.spend.meter import AnthropicStreamUsage, read_anthropic, read_openai_chat, read_openai_responses
+
+_USAGE: Final = MemberTable([b"usage", b"service_tier"])
+_RESPONSE_USAGE: Final = MemberTable([b"response.usage", b"response.service_tier"])
+_MESSAGE_USAGE: Final = MemberTable([b"usage", b"message.usage"])
+
+_OPENAI_NEEDLES: Final = (b'"usage"', b'data: {"error"', b'data:{"error"')
+_RESPONSES_NEEDLES: Final = (b'"usage"', b"event: error", b"response.failed")
+_ANTHROPIC_NEEDLES: Final = (b'"usage"', b"message_stop", b"event: error")
+
+_RESPONSES_END: Final = frozenset({b"response.completed", b"response.incomplete", b"response.failed"})
+_UNBILLED: Final[frozenset[Operation]] = frozenset({"count_tokens"})
+NOTHING: Final = Usage()
+
+Reading = tuple[Usage, UsageSource]
+
+
+class Meter(Protocol):
+    """What settlement asks of a meter. ``text_bytes`` is the size of the prompt's text, for what must be estimated."""
+
+    def final(self, text_bytes: int) -> Reading:
+        """The usage of a whole answer."""
+
+    def cut(self, text_bytes: int) -> Reading:
+        """The usage of an answer that ended here."""
+
+
+class PlainMeter:
+    """Meters one JSON answer."""
+
+    __slots__ = ("_fed_bytes", "_operation", "_tap")
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._tap = JsonTap(_USAGE)
+        self._fed_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        """The next piece of the body."""
+        self._fed_bytes += len(data)
+        self._tap.feed(data)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what came is one complete JSON object."""
+        return self._tap.complete and not self._tap.broken
+
+    def final(self, text_bytes: int) -> Reading:
+        """The usage of a whole answer."""
+        if self._operation in _UNBILLED:
+            return NOTHING, "none"
+        block = self._tap.value(0)
+        if block is None:
+            return _estimated(NOTHING, text_bytes, self._output_bytes())
+        if self._operation == "message":
+            usage, source = read_anthropic(block)
+        elif self._operation == "respond":
+            usage, source = read_openai_responses(block)
+        else:
+            usage, source = read_openai_chat(block)
+        if source == "reported":
+            return usage, source
+        filled = fill_missing(usage, text_bytes, self._output_bytes(), output_is_final=source != "none")
+        return filled, source if filled is usage else "estimated"
+
+    def cut(self, text_bytes: int) -> Reading:
+        """The usage of an answer that ended here."""
+        return self.final(text_bytes)
+
+    def _output_bytes(self) -> int:
+        return 0 if self._operation == "embed" else self._fed_bytes
+
+
+class StreamMeter:
+    """Meters a stream of server-sent events and hides the usage that was only asked for by us."""
+
+    __slots__ = ("_anthropic", "_operation", "_reading", "_tap", "ended", "error_seen")
+
+    def __init__(self, operation: Operation, *, hide_usage: bool) -> None:
+        self._operation = operation
+        needles = _OPENAI_NEEDLES
+        if operation == "message":
+            needles = _ANTHROPIC_NEEDLES
+        elif operation == "respond":
+            needles = _RESPONSES_NEEDLES
+        self._tap = SseTap(needles, hide_usage)
+        self._anthropic = AnthropicStreamUsage() if operation == "message" else None
+        self._reading: Reading = NOTHING, "none"
+        self.ended = False
+        self.error_seen = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What to pass on of the next piece."""
+        out = self._tap.feed(chunk)
+        for name, payload in self._tap.take_captured():
+            self._take(name, payload)
+        self.ended = self.ended or self._tap.seen_done
+        return out
+
+    def rest(self) -> bytes:
+        """What was still held back at the end."""
+        return self._tap.finish()
+
+    def final(self, text_bytes: int) -> Reading:
+        """The usage of a whole stream."""
+        usage, source = self._read()
+        if source == "reported" and (self._anthropic is None or self._anthropic.is_output_final):
+            return usage, source
+        filled = fill_missing(usage, text_bytes, self._tap.data_bytes, output_is_final=source != "none" and self.ended)
+        return filled, source if filled is usage and source != "none" else "estimated"
+
+    def cut(self, text_bytes: int) -> Reading:
+        """The usage of a stream that ended here. Nothing came, nothing is charged but the prompt."""
+        usage, source = self._read()
+        filled = fill_missing(usage, text_bytes, self._tap.data_bytes, output_is_final=False)
+        return filled, source if filled is usage and source != "none" else "estimated"
+
+    def _read(self) -> Reading:
+        return self._anthropic.result() if self._anthropic is not None else self._reading
+
+    def _take(self, name: bytes, payload: bytes) -> None:
+        if self._anthropic is not None:
+            self._take_anthropic(name, payload)
+        elif self._operation == "respond":
+            self._take_response(name, payload)
+        else:
+            self._take_chunk(payload)
+
+    def _take_chunk(self, payload: bytes) -> None:
+        tap = JsonTap(_USAGE)
+        tap.feed(payload)
+        block = tap.value(0)
+        if block is None:
+            self.error_seen = self.error_seen or payload.startswith(b'{"error"')
+        elif block != b"null":
+            self._reading = _later(self._reading, read_openai_chat(block))
+
+    def _take_response(self, name: bytes, payload: bytes) -> None:
+        self.error_seen = self.error_seen or name in (b"error", b"response.failed")
+        if name in _RESPONSES_END:
+            self.ended = True
+        tap = JsonTap(_RESPONSE_USAGE)
+        tap.feed(payload)
+        block = tap.value(0)
+        if block is not None and block != b"null":
+            self._reading = _later(self._reading, read_openai_responses(block))
+
+    def _take_anthropic(self, name: bytes, payload: bytes) -> None:
+        if name == b"message_stop":
+            self.ended = True
+        elif name == b"error":
+            self.error_seen = True
+        elif self._anthropic is not None and name in (b"message_start", b"message_delta"):
+            tap = JsonTap(_MESSAGE_USAGE)
+            tap.feed(payload)
+            block = tap.value(1) if name == b"message_start" else tap.value(0)
+            if block is not None and block != b"null":
+                self._anthropic.add(block)
+
+
+def _later(known: Reading, new: Reading) -> Reading:
+    """The last usable report wins."""
+    return known if new[1] == "none" and known[1] != "none" else new
+
+
+def _estimated(usage: Usage, text_bytes: int, output_bytes: int) -> Reading:
+    return fill_missing(usage, text_bytes, output_bytes, output_is_final=False), "estimated"

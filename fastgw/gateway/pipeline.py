@@ -1,0 +1,98 @@
+"""The spine: the order of the phases of a call, and the only place that knows it.
+
+    1 head and body    the exchange reads them
+    2 endpoint         the listener has looked it up
+    3 identify         memory only, before the body is waited for
+    4-8 admit          one synchronous decision: scan, rules, route, estimate
+    9 call             the provider
+    10 relay           the answer, metered as it passes
+    11 settle          exactly once, on every way out
+
+Invariant: whatever happens, a call that was opened is settled once, and its client gets an answer, an error or a broken connection:
+never a cut answer that looks whole.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from fastgw._native.errors import ClientGone, DeadlineExceeded, HttpLimitError, HttpSyntaxError, NativeError
+from fastgw._native.exchange import Exchange
+from fastgw.domain.errors import CLIENT_CLOSED_STATUS, GatewayError
+from fastgw.gateway import admission, attempts, relay, settle
+from fastgw.gateway.context import Call
+from fastgw.gateway.ports import Recorder, Responder
+from fastgw.gateway.snapshot import Snapshot
+from fastgw.telemetry.clock import RequestIds, wall_ns
+
+MAX_CLIENT_ID_BYTES: Final = 128
+_log = logging.getLogger("fastgw.gateway")
+
+
+class Pipeline:
+    """Serves exchanges. ``snapshot`` is replaced by a reload; a call keeps the one it began with."""
+
+    __slots__ = ("_count", "_ids", "_recorder", "_responder", "snapshot")
+
+    def __init__(
+        self, snapshot: Snapshot, recorder: Recorder, responder: Responder, ids: RequestIds, count: Callable[[str], None]
+    ) -> None:
+        self.snapshot = snapshot
+        self._recorder = recorder
+        self._responder = responder
+        self._ids = ids
+        self._count = count
+
+    async def handle(self, exchange: Exchange) -> None:
+        """One call, from its head to its settlement. Raises nothing but what kills the process."""
+        endpoint = exchange.endpoint
+        call = Call(exchange, self.snapshot, endpoint.operation, endpoint.dialect)
+        try:
+            await self._serve(call)
+        except GatewayError as error:
+            self._fail(call, error)
+        except ClientGone:
+            self._count("client_gone")
+            settle.abandoned(call, self._recorder, CLIENT_CLOSED_STATUS, "client_gone")
+        except (HttpSyntaxError, HttpLimitError) as error:
+            self._fail(call, GatewayError("invalid_request", str(error), status=error.status, source="client"))
+        except DeadlineExceeded:
+            self._fail(call, GatewayError("request_timeout", "the request's body did not arrive in time", status=408, source="client"))
+        except Exception:  # noqa: BLE001 - the exchange's boundary: a bug in one call must not take the others down
+            _log.exception("call %s failed", call.entry.request_id if call.entry else "")
+            self._fail(call, GatewayError("internal_error", "the gateway failed; the request id names the case", status=500, source="internal"))
+
+    async def _serve(self, call: Call) -> None:
+        exchange = call.exchange
+        header = exchange.head.header
+        call.client_id = _client_id(header(b"x-request-id"))
+        subject = call.snapshot.keys.identify(header)
+        if isinstance(subject, GatewayError):
+            raise subject
+        entry = admission.open_entry(call, subject, header, id_=self._ids.next(exchange.received_ns), started_ns=wall_ns())
+        body = await exchange.body()
+        admission.decide(call, entry, subject, body)
+        settle.open_(call, self._recorder)
+        route = call.route
+        assert route is not None, "decide sets the route"
+        answer, head = await attempts.call_provider(call, route)
+        try:
+            await relay.relay(call, route, answer, head, self._recorder)
+        except NativeError as error:
+            raise attempts.upstream_error(route, error) from error
+        finally:
+            answer.release()
+
+    def _fail(self, call: Call, error: GatewayError) -> None:
+        settle.abandoned(call, self._recorder, error.status, error.code)
+        self._count(error.code)
+        self._responder.refuse(call, error)
+
+
+def _client_id(value: bytes | None) -> str:
+    """The caller's own request id when it is one: short, visible, ASCII."""
+    if not value or len(value) > MAX_CLIENT_ID_BYTES or not value.isascii() or b" " in value or not value.decode().isprintable():
+        return ""
+    return value.decode()

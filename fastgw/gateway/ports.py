@@ -1,0 +1,72 @@
+"""What the gateway needs from the floors around it, as protocols. ``app/build.py`` hands in the implementations, which is where
+mypy proves that they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Protocol
+
+from fastgw._native.http_head import ResponseHead
+from fastgw.domain.entry import LedgerEntry
+from fastgw.domain.errors import GatewayError
+from fastgw.domain.usage import Usage
+
+if TYPE_CHECKING:
+    from fastgw.gateway.context import Call
+
+
+class Recorder(Protocol):
+    """Takes ledger entries; never raises for want of disk, never blocks."""
+
+    def opened(self, entry: LedgerEntry) -> None:
+        """The row that stands if nothing else comes."""
+
+    def settled(self, entry: LedgerEntry) -> None:
+        """The row as it really was. At most once an id."""
+
+
+class Answer(Protocol):
+    """A provider's answer on its way in. Owned by the attempt that asked for it: ``release`` gives the connection back or closes it."""
+
+    def head(self) -> Awaitable[ResponseHead]:
+        """The head; raises the native floor's ConnectionLost, DeadlineExceeded, HttpSyntaxError."""
+
+    def chunk(self) -> Awaitable[bytes | None]:
+        """Payload that has come since the last call, None at a clean end."""
+
+    def body(self, limit_bytes: int) -> Awaitable[bytes | None]:
+        """The whole payload, or None when it is larger than the limit: then `chunk` goes on."""
+
+    def expect_end(self, within_ns: int) -> None:
+        """Nothing more is expected: the total deadline moves to this soon."""
+
+    def release(self) -> None:
+        """Done with it, whatever has happened."""
+
+
+class Account(Protocol):
+    """A provider account that can be called."""
+
+    async def send(self, head: bytes, body: bytes | None, *, fresh: bool = False) -> Answer:
+        """Write one request on a pooled connection, or on a new one (`fresh`: always). Raises GatewayError when none can be had."""
+
+
+class TargetPricing(Protocol):
+    """The price of one target."""
+
+    def cost(self, usage: Usage, at_unix_ns: int, service_tier: str | None) -> tuple[int, str] | None:
+        """Nano-USD, rounded once, and the version of the price that made it; None when no price holds at that time."""
+
+
+class Pricing(Protocol):
+    """All prices of a snapshot."""
+
+    def for_target(self, provider: str, model: str, region: str) -> TargetPricing | None:
+        """The price of a target; None: unpriced."""
+
+
+class Responder(Protocol):
+    """Writes errors: the one place that maps them to the wire, also when the answer has already begun."""
+
+    def refuse(self, call: Call, error: GatewayError) -> None:
+        """Answer with an error, or end a begun answer so that it cannot be taken for a whole one."""

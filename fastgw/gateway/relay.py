@@ -1,0 +1,186 @@
+"""Phase 10: the provider's answer on its way to the client, metered as it passes.
+
+Invariant: the bytes of a body or an event are the provider's, but for the usage that a caller did not ask for. The call is settled
+before its last byte is written. A stream that was cut ends with an error event and a broken connection, never cleanly.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastgw._native.errors import ConnectionLost, DeadlineExceeded
+from fastgw._native.http_head import ResponseHead
+from fastgw._native.http_write import write_response
+from fastgw.domain.errors import GatewayError
+from fastgw.domain.money import format_usd
+from fastgw.gateway import settle
+from fastgw.gateway.context import Call
+from fastgw.gateway.metering import PlainMeter, StreamMeter
+from fastgw.gateway.ports import Answer, Recorder
+from fastgw.gateway.snapshot import Route
+from fastgw.providers.failure import explain_failure
+from fastgw.telemetry.clock import monotonic_ns
+
+WHOLE_BODY_BYTES: Final = 256 * 1024
+"""A plain answer up to this is read whole before it is passed on, so that its head can tell the cost."""
+ERROR_BODY_BYTES: Final = 64 * 1024
+END_GRACE_NS: Final = 250_000_000
+"""How long a provider may take to end a stream after its closing event; usage that still comes within it counts."""
+
+
+async def relay(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
+    """Pass the answer on and settle the call.
+
+    Raises:
+        GatewayError: the provider refused, or broke its answer off.
+        NativeError: the same, from the native floor.
+    """
+    if not 200 <= head.status < 300:
+        await _relay_refusal(call, route, answer, head, recorder)
+    elif call.streaming and (head.header(b"content-type") or b"").lower().startswith(b"text/event-stream"):
+        await _relay_stream(call, route, answer, head, recorder)
+    else:
+        await _relay_plain(call, route, answer, head, recorder)
+
+
+async def _relay_refusal(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
+    body = await answer.body(ERROR_BODY_BYTES)
+    error = explain_failure(route.via.endpoint, head.status, body or b"")
+    if error is not None:
+        raise error
+    if call.entry is not None:
+        call.entry.error_code = "provider_refused"
+    settle.complete(call, recorder, head.status, settle.NOTHING, "none")
+    _reply(call, route, head, body or b"")
+
+
+async def _relay_plain(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
+    waited_from_ns = monotonic_ns()
+    meter = call.meter = PlainMeter(call.operation)
+    body = await answer.body(WHOLE_BODY_BYTES)
+    call.upstream_ns += monotonic_ns() - waited_from_ns
+    if body is None:
+        await _relay_large(call, route, answer, head, recorder, meter)
+        return
+    meter.feed(body)
+    if not meter.is_whole and head.header(b"content-encoding") is None:
+        raise GatewayError(
+            "provider_protocol",
+            f"provider `{route.target.provider}` answered {head.status} with a body that is not a JSON object",
+            status=502,
+            source="upstream",
+            retry="other_target",
+        )
+    settle.complete(call, recorder, head.status, *meter.final(call.text_bytes))
+    _reply(call, route, head, body)
+
+
+def _reply(call: Call, route: Route, head: ResponseHead, body: bytes) -> None:
+    exchange = call.exchange
+    lines = _own_lines(call, route, with_cost=True)
+    exchange.reply(
+        write_response(head.status, head, route.via.response_filter, lines, len(body), False, exchange.keep_alive, body)
+    )
+
+
+def _start(call: Call, route: Route, head: ResponseHead, length: int) -> None:
+    exchange = call.exchange
+    chunked = length < 0 and exchange.head.minor_version == 1
+    keep_alive = exchange.keep_alive and (chunked or length >= 0)
+    lines = _own_lines(call, route, with_cost=False)
+    exchange.start(
+        write_response(head.status, head, route.via.response_filter, lines, length, chunked, keep_alive, b""),
+        chunked,
+        not chunked and length < 0,
+    )
+
+
+async def _relay_large(
+    call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder, meter: PlainMeter
+) -> None:
+    # One piece is always held back: the last one leaves after the call is settled.
+    exchange = call.exchange
+    _start(call, route, head, head.content_length)
+    held = b""
+    while True:
+        waited_from_ns = monotonic_ns()
+        chunk = await answer.chunk()
+        call.upstream_ns += monotonic_ns() - waited_from_ns
+        if chunk is None:
+            break
+        meter.feed(chunk)
+        exchange.send(held)
+        held = chunk
+        if exchange.slow:
+            await exchange.room()
+    settle.complete(call, recorder, head.status, *meter.final(call.text_bytes))
+    exchange.send(held)
+    exchange.finish()
+
+
+async def _relay_stream(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
+    exchange = call.exchange
+    meter = call.meter = StreamMeter(call.operation, hide_usage=call.hide_usage)
+    call.in_events = True
+    _start(call, route, head, -1)
+    held: list[bytes] = []
+    waited_from_ns = monotonic_ns()
+    try:
+        while (chunk := await answer.chunk()) is not None:
+            if not call.first_token_at_ns:
+                call.first_token_at_ns = monotonic_ns()
+                call.upstream_ns += call.first_token_at_ns - waited_from_ns
+            out = meter.feed(chunk)
+            if meter.ended:
+                # The closing event is here: it waits for the settlement, and the settlement a moment for usage that comes late.
+                if not held:
+                    answer.expect_end(END_GRACE_NS)
+                held.append(out)
+            else:
+                exchange.send(out)
+                if exchange.slow:
+                    await exchange.room()
+    except (ConnectionLost, DeadlineExceeded):
+        if not meter.ended:
+            raise
+    held.append(meter.rest())
+    if not meter.ended and head.content_length < 0 and not head.chunked:
+        raise GatewayError(
+            "provider_connection_lost",
+            f"provider `{route.target.provider}` closed the connection before the end of its stream",
+            status=502,
+            source="upstream",
+        )
+    call.upstream_ns = monotonic_ns() - call.sent_at_ns
+    if meter.error_seen and call.entry is not None:
+        call.entry.error_code = "provider_stream_error"
+    settle.complete(call, recorder, head.status, *meter.final(call.text_bytes))
+    held.append(_cost_comment(call))
+    exchange.send(b"".join(held))
+    exchange.finish()
+
+
+def _cost_text(call: Call) -> str:
+    entry = call.entry
+    if entry is None or entry.cost_nano_usd is None:
+        return "unpriced"
+    return format_usd(entry.cost_nano_usd)
+
+
+def _cost_comment(call: Call) -> bytes:
+    """The cost of a stream, known only at its end: a comment of the event stream, which every client must ignore."""
+    return f": x-fastgw-cost-usd: {_cost_text(call)}\n\n".encode("ascii")
+
+
+def _own_lines(call: Call, route: Route, *, with_cost: bool) -> bytes:
+    entry = call.entry
+    if entry is None:
+        return b""
+    overhead_us = (monotonic_ns() - call.exchange.received_ns - call.upstream_ns) // 1000
+    cost = f"x-fastgw-cost-usd: {_cost_text(call)}\r\n" if with_cost else ""
+    return (
+        f"x-request-id: {entry.request_id}\r\nx-fastgw-model: {route.target.name}\r\n{cost}"
+        f"x-fastgw-attempts: {entry.attempts}\r\nx-fastgw-overhead-us: {overhead_us}\r\n"
+    ).encode("ascii", "backslashreplace")
+
+

@@ -1,0 +1,44 @@
+"""The only place that reads a clock, apart from the native IO classes.
+
+Durations are differences of :func:`monotonic_ns`; :func:`wall_ns` names a moment for people and prices and may jump.
+"""
+
+from __future__ import annotations
+
+import time
+
+monotonic_ns = time.monotonic_ns
+wall_ns = time.time_ns
+
+ID_SLOT_BITS = 10
+"""Low bits of a request id that hold the worker's number, so that two workers never give the same one."""
+
+
+class RequestIds:
+    """Request ids of one worker: positive int63, rising, Unix microseconds in the upper bits and the worker's number in the lower.
+
+    The time in an id follows the monotonic clock from one base that all workers of a run share: a wall clock that jumps back never
+    makes an id come twice. ``floor`` is the largest id that an earlier run has used.
+    """
+
+    __slots__ = ("_base_ns", "_last", "_slot")
+
+    def __init__(self, slot: int, base_ns: int, floor: int = 0) -> None:
+        if not 0 <= slot < 1 << ID_SLOT_BITS:
+            raise ValueError(f"slot: expected 0..{(1 << ID_SLOT_BITS) - 1}, got {slot}")
+        self._slot = slot
+        self._base_ns = base_ns
+        self._last = floor | ((1 << ID_SLOT_BITS) - 1)
+
+    def next(self, now_ns: int) -> int:
+        """A new id at a moment of the monotonic clock."""
+        new = ((now_ns + self._base_ns) // 1000) << ID_SLOT_BITS | self._slot
+        if new <= self._last:
+            new = ((self._last >> ID_SLOT_BITS) + 1) << ID_SLOT_BITS | self._slot
+        self._last = new
+        return new
+
+
+def id_base_ns() -> int:
+    """What turns the monotonic clock into Unix time, as of now."""
+    return wall_ns() - monotonic_ns()

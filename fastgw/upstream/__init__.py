@@ -1,0 +1,1 @@
+"""The network side towards providers: pooled connections and nothing else."""
