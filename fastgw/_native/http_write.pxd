@@ -2,7 +2,7 @@
 
 from fastgw._native.http_head cimport MessageHead
 
-cdef enum:
+cpdef enum:
     INLINE_BODY_BYTES = 16384  # longer request bodies are written apart: a second system call is cheaper than the copy
 
 cdef struct FilterEntry:
