@@ -100,12 +100,7 @@ def _note(head: Head, name: bytes, value: bytes, *, request: bool) -> None:
         else:
             _note_coding(head, value.lower())
     elif name == b"connection":
-        for option in (text.strip(b" \t") for text in value.lower().split(b",")):
-            if option and not re.fullmatch(TOKEN + b"+", option):
-                raise Refused
-            head.options += [option] if option else []
-            if len(head.options) > MAX_OPTIONS:
-                raise Refused(431)
+        _note_connection(head, value.lower())
     elif request and name == b"host":
         host = rb"(?:[A-Za-z0-9\-._~]+|\[[A-Za-z0-9\-._~:]+\])(?::\d{1,5})?"
         if b"host" in names or not re.fullmatch(host, value):
@@ -114,6 +109,15 @@ def _note(head: Head, name: bytes, value: bytes, *, request: bool) -> None:
         if head.expect or value.lower() != b"100-continue":
             raise Refused(417)
         head.expect = True
+
+
+def _note_connection(head: Head, value: bytes) -> None:
+    for option in (text.strip(b" \t") for text in value.split(b",")):
+        if option and not re.fullmatch(TOKEN + b"+", option):
+            raise Refused
+        head.options += [option] if option else []
+        if len(head.options) > MAX_OPTIONS:
+            raise Refused(431)
 
 
 def _note_coding(head: Head, value: bytes) -> None:
