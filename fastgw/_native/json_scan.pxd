@@ -1,0 +1,53 @@
+"""C-level face of json_scan for the other native modules: member tables and the scan itself."""
+
+from libc.stdint cimport uint64_t
+
+cdef enum Kind:
+    KIND_ABSENT = 0
+    KIND_STRING = 1
+    KIND_NUMBER = 2
+    KIND_TRUE = 3
+    KIND_FALSE = 4
+    KIND_NULL = 5
+    KIND_OBJECT = 6
+    KIND_ARRAY = 7
+
+cdef enum:
+    MAX_NAMES = 64
+    MAX_NAME_BYTES = 128
+    # The longest spelling of one decoded byte is \u00xx.
+    MAX_RAW_NAME_BYTES = 6 * MAX_NAME_BYTES
+
+cdef struct Slot:
+    int kind
+    Py_ssize_t start
+    Py_ssize_t end
+    Py_ssize_t drop_start
+    Py_ssize_t drop_end
+
+cdef class MemberTable:
+    cdef tuple _names
+    cdef int _count
+    cdef const unsigned char *_bytes[MAX_NAMES]
+    cdef uint64_t _by_length[MAX_NAME_BYTES + 1]
+
+    # Index of the name that `raw` (the bytes between the quotes) spells, or -1.
+    cdef int find(self, const unsigned char *raw, Py_ssize_t raw_bytes, bint escaped) noexcept nogil
+
+cdef class MemberSpans:
+    cdef bytes _body
+    cdef int _count
+    cdef Slot *_slots
+    cdef Py_ssize_t _insert_at
+    cdef bint _is_empty
+    cdef Py_ssize_t _text_bytes
+
+    cdef Slot *slot(self, int index) except NULL
+    cpdef int kind(self, int index) except -1
+    cpdef tuple span(self, int index)
+    cpdef tuple member_span(self, int index)
+
+cpdef MemberSpans scan_object(
+    bytes body, MemberTable table, Py_ssize_t start=*, Py_ssize_t end=*, int max_depth=*)
+
+cpdef bytes splice(bytes body, edits)
