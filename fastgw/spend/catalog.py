@@ -1,8 +1,8 @@
 """The price book: the compiled public prices, and which of them a provider's model name means.
 
-Invariant: a name that nobody lists has no price (``None``), never a price of zero. A provider's part of the book is
-decoded when it is first asked for. The file is made by ``tools/build_prices.py``; reading it from disk is the
-caller's.
+Invariant: a name that nobody lists has no price (``None``), never a price of zero; a listed model without rates is
+free, which is how the data write that. A provider's part of the book is decoded when it is first asked for. The file is
+made by ``tools/build_prices.py``; reading it from disk is the caller's.
 """
 
 from __future__ import annotations

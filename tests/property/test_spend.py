@@ -67,7 +67,7 @@ def test_random_usages_cost_what_genai_prices_says(book: PriceBook) -> None:
         priced += 1
         seen.add(via)
         if expected.has_float_accident:
-            # Their rate is some float's idea of a price: ours is the nearest whole pico-USD, half a pico a token away at most.
+            # Their rate is some float's idea of a price: ours is the nearest whole one, half a pico away at most.
             accidents.add(expected.provider_id)
             assert abs(cost - expected.pico_usd) <= sum(usage.count(unit) for unit in UNITS) / 2, (via, name)
         else:
@@ -131,6 +131,14 @@ def test_reconciled_counts_leave_no_part_below_zero(counts: dict[str, int]) -> N
             assert 0 <= sum(fitted.count(unit) * factor for unit, factor in terms.items()) <= MAX_COUNT
 
 
+MEMBERS = sorted(
+    {
+        name
+        for shape, inner in meter._DETAILS.items()
+        for struct in (shape, *inner.values())
+        for name in struct.__struct_fields__
+    }
+)
 HOSTILE = st.recursive(
     st.one_of(
         st.none(),
@@ -143,16 +151,7 @@ HOSTILE = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
-            st.sampled_from(
-                sorted(
-                    {
-                        step
-                        for table in (meter._CHAT, meter._RESPONSES, meter._MESSAGES)
-                        for path, _ in table
-                        for step in path
-                    }
-                )
-            ),
+            st.sampled_from(MEMBERS),
             inner,
             max_size=8,
         ),
