@@ -1,0 +1,1 @@
+"""Databases: how files are opened, owned and migrated. Knows no table of ours."""
