@@ -1,0 +1,1 @@
+"""The wire shapes that clients and providers speak. Pure."""
