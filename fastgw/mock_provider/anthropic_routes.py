@@ -33,7 +33,7 @@ MESSAGE_STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 def answer_message(call: Call) -> Answer:
     """``POST /v1/messages``."""
     found = find_messages(call.payload)
-    if "max_tokens" not in call.payload:
+    if call.payload.get("max_tokens") is None:
         raise Refusal(400, "max_tokens: Field required")
     words, limited = call.words("max_tokens")
     usage = count_usage(count_input(found), words, call.directives, ("audio_in", "audio_out"))

@@ -64,6 +64,11 @@ def price_usage(model: str, usage: Usage) -> Decimal:
     return sum((rate * getattr(usage, unit) for unit, rate in RATES[model]), Decimal(0))
 
 
+def format_cost(cost_usd: Decimal) -> str:
+    """Exact decimal text without exponent and trailing zeros."""
+    return f"{cost_usd.normalize():f}"
+
+
 class Row(msgspec.Struct, kw_only=True):
     """One request. Opened when its body is read, completed when its answer has been sent or has failed.
 
@@ -111,7 +116,7 @@ class Totals:
         return {
             "requests": self.requests,
             "usage": dict(self._tokens),
-            "cost_usd": f"{self.cost_usd:f}",
+            "cost_usd": format_cost(self.cost_usd),
             "cost_nano_usd": self.cost_nano_usd,
         }
 
@@ -141,7 +146,7 @@ class Bill:
         row.state = state
         row.usage = usage
         row.words_sent = words_sent
-        row.cost_usd = f"{cost_usd:f}"
+        row.cost_usd = format_cost(cost_usd)
         row.cost_nano_usd = cost_nano_usd
         self._totals[state].add(usage, cost_usd, cost_nano_usd)
 
@@ -160,7 +165,7 @@ class Bill:
         cost_usd = sum((total.cost_usd for total in self._totals.values()), Decimal(0))
         totals["all"] = {
             "requests": sum(total.requests for total in self._totals.values()),
-            "cost_usd": f"{cost_usd:f}",
+            "cost_usd": format_cost(cost_usd),
             "cost_nano_usd": sum(total.cost_nano_usd for total in self._totals.values()),
         }
         return {"last_seq": self._last_seq, "totals": totals, "rows": self.rows(since)}

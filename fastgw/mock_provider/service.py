@@ -68,7 +68,7 @@ class Recorded(msgspec.Struct):
 
 
 class Sent:
-    """What a handler returns to aiohttp when the bytes are already on the wire: as much of a response as it asks for."""
+    """What a handler returns to aiohttp when the bytes are already on the wire: what it asks of a response."""
 
     def __init__(self, *, keep_alive: bool) -> None:
         self.keep_alive = keep_alive
