@@ -61,7 +61,7 @@ class UpstreamProtocol(asyncio.Protocol):
             if self._next:
                 transport.abort()
                 return
-            if b'"stream":true' in body:
+            if b'"stream":true' in body or b'"stream": true' in body:
                 self._write_event()
             else:
                 transport.write(LARGE_ANSWER if len(body) >= LARGE_FROM_BYTES else SMALL_ANSWER)
