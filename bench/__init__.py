@@ -1,0 +1,1 @@
+"""Measurements: proxy comparison, soak, micro benchmarks, instruction counts. Nothing here ships in the wheel."""
