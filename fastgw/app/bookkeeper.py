@@ -16,8 +16,8 @@ from fastgw.domain.errors import ConfigError
 from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
 from fastgw.ledger.writer import LedgerWriter
-from fastgw.storage.migrate import MigrationError
-from fastgw.storage.sqlite import StorageError
+from fastgw.storage.migrate import NewerDatabaseError
+from fastgw.storage.sqlite import OwnedElsewhereError
 from fastgw.telemetry import tasks
 from fastgw.telemetry.clock import wall_ns
 
@@ -49,7 +49,7 @@ class Bookkeeper:
         try:
             config.database_path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = LedgerWriter(config.database_path, observe=self._metrics.observe)
-        except (StorageError, MigrationError, sqlite3.Error, OSError) as error:
+        except (OwnedElsewhereError, NewerDatabaseError, sqlite3.Error, OSError) as error:
             raise ConfigError("ledger.url", f"the database {config.database_path} cannot be used: {error}") from None
         self._drain = JournalDrain(config.journal_directory, self._writer)
         while await self._drain.step():

@@ -14,7 +14,7 @@ from fastgw.providers.config import ProviderConfig
 from fastgw.providers.registry import account_of, build_endpoint
 from fastgw.routing.table import AliasTable
 from fastgw.spend.catalog import PriceBook
-from fastgw.spend.config import ProviderPricing, RegionRow, load_regions
+from fastgw.spend.config import RegionRow, load_regions
 from fastgw.spend.pricer import Pricer
 from fastgw.upstream.account import AccountSettings, ProviderAccount
 
@@ -28,7 +28,7 @@ def price_book() -> PriceBook:
 @cache
 def region_rows() -> tuple[RegionRow, ...]:
     """The shipped regional overlay."""
-    return load_regions(files("fastgw.spend").joinpath("data/regions.toml").read_text(encoding="utf-8"))
+    return load_regions(files("fastgw.spend").joinpath("data/regions.toml").read_bytes())
 
 
 class Pricing:
@@ -40,11 +40,7 @@ class Pricing:
             name: config.price_source or (config.kind if config.base_url is None else None)
             for name, config in settings.providers.items()
         }
-        pricing = {
-            name: ProviderPricing(price=config.price, discount_percent=config.discount_percent)
-            for name, config in settings.providers.items()
-        }
-        self._pricer = Pricer(price_book(), pricing, settings.prices, region_rows())
+        self._pricer = Pricer(price_book(), settings.providers, settings.prices, region_rows())
 
     def for_target(self, provider: str, model: str, region: str) -> TargetPricing | None:
         """The price of a target; None: unpriced. A base URL of one's own is not charged by the vendor's list unless

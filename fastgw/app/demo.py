@@ -8,19 +8,10 @@ import socket
 from fastgw.app.launch import Control, Inheritance
 from fastgw.app.process import run
 from fastgw.domain.errors import ConfigError
+from fastgw.mock_provider.bill import demo_prices
 from fastgw.mock_provider.server import RunningMock, start
-from fastgw.mock_provider.service import Options, demo_prices
+from fastgw.mock_provider.service import Options
 
-DEMO_MODELS = ("mock-small", "mock-large", "mock-embed")
-_RATES = {
-    "input": "input_usd_per_mtok",
-    "cached_input": "cached_input_usd_per_mtok",
-    "cache_write_5m": "cache_write_5m_usd_per_mtok",
-    "cache_write_1h": "cache_write_1h_usd_per_mtok",
-    "output": "output_usd_per_mtok",
-    "audio_in": "input_audio_usd_per_mtok",
-    "audio_out": "output_audio_usd_per_mtok",
-}
 
 
 def demo_text(port: int, listen: str, admin_listen: str, ledger_url: str, workers: int) -> str:
@@ -36,7 +27,7 @@ def demo_text(port: int, listen: str, admin_listen: str, ledger_url: str, worker
     ]
     for provider in ("demo-openai", "demo-anthropic"):
         for model, rates in demo_prices().items():
-            rows = "".join(f'{_RATES[unit]} = "{usd}"\n' for unit, usd in rates.items() if unit in _RATES)
+            rows = "".join(f'{unit} = "{usd}"\n' for unit, usd in rates.items())
             parts.append(f'[[prices]]\nprovider = "{provider}"\nmodels = ["{model}", "{model}+*"]\n{rows}')
     return "\n".join(parts)
 

@@ -11,8 +11,10 @@ import msgspec
 from fastgw.admin.config import AdminConfig
 from fastgw.front.config import ServerConfig
 from fastgw.identity.config import KeyRow, TeamRow, UserRow
+from fastgw.ledger.config import LedgerConfig
 from fastgw.providers.config import ProviderConfig, ProviderName
 from fastgw.routing.config import ModelRow
+from fastgw.spend.config import PriceRow
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,7 +22,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     server: ServerConfig = ServerConfig()
     admin: AdminConfig = AdminConfig()
+    ledger: LedgerConfig = LedgerConfig()
     providers: dict[ProviderName, ProviderConfig] = {}
+    prices: tuple[PriceRow, ...] = ()
     models: tuple[ModelRow, ...] = ()
     teams: tuple[TeamRow, ...] = ()
     users: tuple[UserRow, ...] = ()

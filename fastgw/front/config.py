@@ -30,6 +30,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     head_timeout_s: Seconds = 10
     body_timeout_s: Seconds = 60
     keep_alive_s: Seconds = 75
+    write_timeout_s: Seconds = 60
     drain_s: Annotated[float, Meta(ge=0, le=86_400)] = 30
 
     @property
@@ -60,6 +61,10 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     @property
     def keep_alive_ns(self) -> int:
         return int(self.keep_alive_s * 1e9)
+
+    @property
+    def write_timeout_ns(self) -> int:
+        return int(self.write_timeout_s * 1e9)
 
     @property
     def drain_ns(self) -> int:

@@ -15,7 +15,7 @@ from fastgw.domain.entry import UsageSource
 from fastgw.domain.operation import Operation
 from fastgw.domain.usage import Usage
 from fastgw.spend.estimate import fill_missing
-from fastgw.spend.meter import AnthropicStreamUsage, read_anthropic, read_openai_chat, read_openai_responses
+from fastgw.spend.meter import AnthropicStreamUsage, anthropic_tier, read_anthropic, read_openai_chat, read_openai_responses
 
 _USAGE: Final = MemberTable([b"usage", b"service_tier"])
 _RESPONSE_USAGE: Final = MemberTable([b"response.usage", b"response.service_tier"])
@@ -28,12 +28,17 @@ _ANTHROPIC_NEEDLES: Final = (b'"usage"', b"message_stop", b"event: error")
 _RESPONSES_END: Final = frozenset({b"response.completed", b"response.incomplete", b"response.failed"})
 _UNBILLED: Final[frozenset[Operation]] = frozenset({"count_tokens"})
 NOTHING: Final = Usage()
+MAX_TIER_BYTES: Final = 64
 
 Reading = tuple[Usage, UsageSource]
 
 
 class Meter(Protocol):
     """What settlement asks of a meter. ``text_bytes`` is the size of the prompt's text, for what must be estimated."""
+
+    @property
+    def service_tier(self) -> str | None:
+        """What the provider says it served the call with; it chooses between prices."""
 
     def final(self, text_bytes: int) -> Reading:
         """The usage of a whole answer."""
@@ -84,6 +89,11 @@ class PlainMeter:
         """The usage of an answer that ended here."""
         return self.final(text_bytes)
 
+    @property
+    def service_tier(self) -> str | None:
+        """What the provider says it served the call with."""
+        return _tier(self._tap.value(0) if self._operation == "message" else None, self._tap.value(1))
+
     def _output_bytes(self) -> int:
         return 0 if self._operation == "embed" else self._fed_bytes
 
@@ -91,7 +101,7 @@ class PlainMeter:
 class StreamMeter:
     """Meters a stream of server-sent events and hides the usage that was only asked for by us."""
 
-    __slots__ = ("_anthropic", "_operation", "_reading", "_tap", "ended", "error_seen")
+    __slots__ = ("_anthropic", "_operation", "_reading", "_tap", "ended", "error_seen", "service_tier")
 
     def __init__(self, operation: Operation, *, hide_usage: bool) -> None:
         self._operation = operation
@@ -105,6 +115,7 @@ class StreamMeter:
         self._reading: Reading = NOTHING, "none"
         self.ended = False
         self.error_seen = False
+        self.service_tier: str | None = None
 
     def feed(self, chunk: bytes) -> bytes:
         """What to pass on of the next piece."""
@@ -151,6 +162,7 @@ class StreamMeter:
             self.error_seen = self.error_seen or payload.startswith(b'{"error"')
         elif block != b"null":
             self._reading = _later(self._reading, read_openai_chat(block))
+            self.service_tier = _tier(None, tap.value(1)) or self.service_tier
 
     def _take_response(self, name: bytes, payload: bytes) -> None:
         self.error_seen = self.error_seen or name in (b"error", b"response.failed")
@@ -161,6 +173,7 @@ class StreamMeter:
         block = tap.value(0)
         if block is not None and block != b"null":
             self._reading = _later(self._reading, read_openai_responses(block))
+            self.service_tier = _tier(None, tap.value(1)) or self.service_tier
 
     def _take_anthropic(self, name: bytes, payload: bytes) -> None:
         if name == b"message_stop":
@@ -173,6 +186,15 @@ class StreamMeter:
             block = tap.value(1) if name == b"message_start" else tap.value(0)
             if block is not None and block != b"null":
                 self._anthropic.add(block)
+                self.service_tier = _tier(block, None) or self.service_tier
+
+
+def _tier(anthropic_usage: bytes | None, member: bytes | None) -> str | None:
+    if anthropic_usage is not None:
+        return anthropic_tier(anthropic_usage)
+    if member is None or len(member) > MAX_TIER_BYTES or member[:1] != b'"':
+        return None
+    return member[1:-1].decode("utf-8", "replace")
 
 
 def _later(known: Reading, new: Reading) -> Reading:

@@ -85,4 +85,5 @@ def _price(call: Call, usage: Usage) -> None:
     elif route.price is None:
         entry.cost_nano_usd, entry.price_version = None, ""
     else:
-        entry.cost_nano_usd, entry.price_version = route.price.cost(usage, entry.started_ns, call.service_tier) or (None, "")
+        tier = call.meter.service_tier if call.meter is not None else call.service_tier
+        entry.cost_nano_usd, entry.price_version = route.price.cost(usage, entry.started_ns, tier) or (None, "")

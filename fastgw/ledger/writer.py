@@ -55,10 +55,12 @@ class Batch:
 class LedgerWriter:
     """Writes ``path``, as its one owner; brings it to this build's version first.
 
-    To be used by one thread at a time. Raises what ``OwnedDatabase`` and ``migrate`` raise.
+    To be used by one thread at a time. ``observe`` is told the rows of each batch once it is committed (a batch that is read again
+    after a crash is told again). Raises what ``OwnedDatabase`` and ``migrate`` raise.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, observe: Callable[[list[Row]], None] | None = None) -> None:
+        self._observe = observe
         self._database = OwnedDatabase(path)
         try:
             migrate(self._database.connection, load_migrations("fastgw.ledger"))
@@ -93,6 +95,15 @@ class LedgerWriter:
             self._database.rollback()
             raise
         self.rejected_records += len(rejected)
+        if self._observe is not None:
+            self._observe(settled)
+            self._observe(unknown)
+
+    def last_id(self) -> int:
+        """The largest request id that was ever written, 0 when there is none."""
+        newest = "SELECT max(id) FROM (SELECT max(id) AS id FROM entries UNION ALL SELECT max(id) FROM open_entries)"
+        (found,) = self._database.connection.execute(newest).fetchone()
+        return found or 0
 
     def _put(
         self, statement: str, rows: list[Row], records: list[Record], kind: int

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from fastgw.identity.secret import SecretText
+from fastgw.spend.config import ProviderPricing
 
 ProviderName = Annotated[
     str,
@@ -49,7 +50,7 @@ HeaderValue = Annotated[
 """Visible ASCII with inner blanks: nothing that could end the line."""
 
 
-class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ProviderConfig(ProviderPricing, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One account with a vendor, or one server of ours that speaks a vendor's dialect.
 
     Counts of connections are per worker. ``total_timeout_s`` bounds a call from its start to its last byte.
@@ -59,6 +60,7 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     api_key: SecretText | None = None
     base_url: Annotated[str, Meta(max_length=2048)] | None = None
     region: Region = ""
+    price_source: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     connect_timeout_s: Seconds = 5
     first_byte_timeout_s: Seconds = 120
     idle_timeout_s: Seconds = 60
