@@ -62,6 +62,80 @@ cdef extern from *:
         return p;
     }
 
+    /* First byte of [p, end) that is a quote, a bracket or a brace; end when there is none. */
+    static inline const unsigned char *fgw_first_structural(const unsigned char *p, const unsigned char *end)
+    {
+    #ifdef FASTGW_SSE2
+        const __m128i quote = _mm_set1_epi8('"'), bit = _mm_set1_epi8(0x20);
+        const __m128i open = _mm_set1_epi8('{'), close = _mm_set1_epi8('}'); /* '[' and ']' with the bit set */
+        for (; end - p >= 16; p += 16) {
+            __m128i x = _mm_loadu_si128((const __m128i *)p), y = _mm_or_si128(x, bit);
+            __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(y, open), _mm_cmpeq_epi8(y, close));
+            int hit = _mm_movemask_epi8(_mm_or_si128(mark, _mm_cmpeq_epi8(x, quote)));
+            if (hit) return p + __builtin_ctz((unsigned)hit);
+        }
+    #endif
+        while (p < end && *p != '"' && (*p | 0x20) != '{' && (*p | 0x20) != '}') p++;
+        return p;
+    }
+
+    /* Runs on through well-formed UTF-8 from p, which begins a character, for as long as 64 bytes are left. Ends at the first byte
+       that `first_special` stops at for another reason than not being ASCII, before a block that is all ASCII, or before one
+       that has a fault, so that the caller's check of single characters finds it. Without SSE2 it returns p. */
+    static inline const unsigned char *fgw_utf8_run(const unsigned char *p, const unsigned char *end)
+    {
+    #ifdef FASTGW_SSE2
+    #define FASTGW_MASK(into, compare) do { int fgw_i; (into) = 0; for (fgw_i = 0; fgw_i < 4; fgw_i++) { \
+            const __m128i x = block[fgw_i]; \
+            (into) |= (uint64_t)(unsigned)_mm_movemask_epi8(compare) << (16 * fgw_i); } } while (0)
+    #define FASTGW_BELOW(value) _mm_cmplt_epi8(x, _mm_set1_epi8((char)(value)))
+    #define FASTGW_EQUAL(value) _mm_cmpeq_epi8(x, _mm_set1_epi8((char)(value)))
+        while (end - p >= 64) {
+            __m128i block[4];
+            uint64_t high, stop, below_90, below_a0, below_c0, below_c2, below_e0, below_f0, below_f5;
+            uint64_t lead, lead3, lead4, follow, fault, checked, e0, ed, f0, f4;
+            int i;
+            for (i = 0; i < 4; i++) block[i] = _mm_loadu_si128((const __m128i *)(p + 16 * i));
+            FASTGW_MASK(high, x);
+            if (!high) return p;
+            /* Signed comparison: "below v" holds for 0x80 to v - 1. ASCII bytes are above. */
+            FASTGW_MASK(stop, _mm_or_si128(_mm_or_si128(FASTGW_EQUAL('"'), FASTGW_EQUAL('\\\\')), FASTGW_BELOW(0x20)));
+            FASTGW_MASK(below_c0, FASTGW_BELOW(0xC0));
+            FASTGW_MASK(below_c2, FASTGW_BELOW(0xC2));
+            FASTGW_MASK(below_e0, FASTGW_BELOW(0xE0));
+            FASTGW_MASK(below_f0, FASTGW_BELOW(0xF0));
+            FASTGW_MASK(below_f5, FASTGW_BELOW(0xF5));
+            stop &= ~high;
+            lead = high & ~below_c0;
+            lead3 = high & ~below_e0;
+            lead4 = high & ~below_f0;
+            /* Continuation bytes must be exactly those that the leading bytes ask for. */
+            follow = lead << 1 | lead3 << 2 | lead4 << 3;
+            fault = (follow ^ below_c0) | (below_c2 & ~below_c0) | (high & ~below_f5);
+            FASTGW_MASK(e0, FASTGW_EQUAL(0xE0));
+            FASTGW_MASK(ed, FASTGW_EQUAL(0xED));
+            FASTGW_MASK(f0, FASTGW_EQUAL(0xF0));
+            FASTGW_MASK(f4, FASTGW_EQUAL(0xF4));
+            if (e0 | ed | f0 | f4) {
+                FASTGW_MASK(below_90, FASTGW_BELOW(0x90));
+                FASTGW_MASK(below_a0, FASTGW_BELOW(0xA0));
+                fault |= (e0 << 1 & below_a0) | (ed << 1 & ~below_a0) | (f0 << 1 & below_90) | (f4 << 1 & ~below_90);
+            }
+            checked = stop ? stop ^ (stop - 1) : ~(uint64_t)0; /* up to the stop, inclusive */
+            if (fault & checked) return p;
+            if (stop) return p + __builtin_ctzll(stop);
+            /* A character that is cut by the end of the block begins the next one. */
+            i = 63 - (lead ? __builtin_clzll(lead) : 63);
+            i = (lead4 >> i & 1) ? (i > 60 ? i : 64) : (lead3 >> i & 1) ? (i > 61 ? i : 64) : (lead >> i & 1) ? (i > 62 ? i : 64) : 64;
+            p += i;
+        }
+    #undef FASTGW_MASK
+    #undef FASTGW_BELOW
+    #undef FASTGW_EQUAL
+    #endif
+        return p;
+    }
+
     /* First occurrence of the needle (length >= 1) in [p, end), or NULL. Looks for its first and last byte side by side, which
        beats a general search on text of some hundred bytes. */
     static inline const unsigned char *fgw_find_needle(
@@ -95,3 +169,7 @@ cdef extern from *:
         const unsigned char *p, const unsigned char *end) noexcept nogil
     const unsigned char *find_needle "fgw_find_needle"(
         const unsigned char *p, const unsigned char *end, const unsigned char *needle, Py_ssize_t length) noexcept nogil
+    const unsigned char *first_structural "fgw_first_structural"(
+        const unsigned char *p, const unsigned char *end) noexcept nogil
+    const unsigned char *utf8_run "fgw_utf8_run"(
+        const unsigned char *p, const unsigned char *end) noexcept nogil

@@ -7,7 +7,23 @@ behind `Scan.end`. UTF-8 is checked in every string, also of values that nobody 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from fastgw._native.byte_search cimport first_of2, first_special
+from fastgw._native.byte_search cimport first_of2, first_special, utf8_run
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    /* Value of a hexadecimal digit plus one; 0 for every other byte. */
+    static const unsigned char fgw_hex_digits[256] = {
+        ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
+        ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+        ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+    };
+    static const unsigned char fgw_escape_letters[256] = {
+        ['"'] = 1, ['\\\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1, ['n'] = 1, ['r'] = 1, ['t'] = 1,
+    };
+    """
+    const unsigned char *HEX_DIGITS "fgw_hex_digits"
+    const unsigned char *ESCAPE_LETTERS "fgw_escape_letters"
 
 cdef enum:
     DEPTH_CAPACITY = 1024
@@ -66,17 +82,10 @@ cdef inline Py_ssize_t utf8_length(Cursor p, Py_ssize_t left) noexcept nogil:
 
 cdef inline int hex4(Cursor p) noexcept nogil:
     """Value of four hexadecimal digits, or -1."""
-    cdef int value = 0, i, digit
-    for i in range(4):
-        digit = p[i]
-        if 0x30 <= digit <= 0x39:
-            digit -= 0x30
-        elif 0x41 <= (digit & 0xDF) <= 0x46:
-            digit = (digit & 0xDF) - 0x37
-        else:
-            return -1
-        value = value * 16 + digit
-    return value
+    cdef int a = HEX_DIGITS[p[0]], b = HEX_DIGITS[p[1]], c = HEX_DIGITS[p[2]], d = HEX_DIGITS[p[3]]
+    if not (a and b and c and d):
+        return -1
+    return (a - 1) << 12 | (b - 1) << 8 | (c - 1) << 4 | (d - 1)
 
 
 cdef inline Cursor skip_escape(Scan *scan, Cursor p) noexcept nogil:
@@ -87,9 +96,7 @@ cdef inline Cursor skip_escape(Scan *scan, Cursor p) noexcept nogil:
         if scan.end - p < 5:
             return fail(scan, UNEXPECTED_END, scan.end)
         return p + 5 if hex4(p + 1) >= 0 else fail(scan, BAD_ESCAPE, p)
-    if p[0] in (c'"', c'\\', c'/', c'b', c'f', c'n', c'r', c't'):
-        return p + 1
-    return fail(scan, BAD_ESCAPE, p)
+    return p + 1 if ESCAPE_LETTERS[p[0]] else fail(scan, BAD_ESCAPE, p)
 
 
 cdef inline Cursor skip_string(Scan *scan, Cursor p) noexcept nogil:
@@ -104,12 +111,14 @@ cdef inline Cursor skip_string(Scan *scan, Cursor p) noexcept nogil:
             return p + 1
         if p[0] == c'\\':
             scan.escaped = True
-            p = skip_escape(scan, p + 1)
-            if p == NULL:
-                return NULL
+            while p < scan.end and p[0] == c'\\':  # escapes often come in runs
+                p = skip_escape(scan, p + 1)
+                if p == NULL:
+                    return NULL
         elif p[0] < 0x20:
             return fail(scan, CONTROL, p)
         else:
+            p = utf8_run(p, scan.end)
             while p < scan.end and p[0] >= 0x80:
                 length = utf8_length(p, scan.end - p)
                 if length == 0:

@@ -29,6 +29,7 @@ cdef class MemberTable:
     cdef tuple _names
     cdef int _count
     cdef const unsigned char *_bytes[MAX_NAMES]
+    cdef object _paths  # what json_tap made of the names, at its first use of the table
     cdef uint64_t _by_length[MAX_NAME_BYTES + 1]
 
     # Index of the name that `raw` (the bytes between the quotes) spells, or -1.

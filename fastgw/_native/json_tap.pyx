@@ -1,11 +1,16 @@
 """Owns the reading of a few members from a JSON answer that passes by in pieces of any size.
 
 Invariant: the result does not depend on where the pieces were cut, and nothing but the captured values is kept. It is lenient:
-it follows strings and brackets and does not judge numbers, escapes or UTF-8, because the answer is forwarded whatever we think
-of it. What it cannot follow at all makes it `broken`; it never raises on content. The table of states:
+it does not judge numbers, escapes or UTF-8, because the answer is forwarded whatever we think of it, and in objects and arrays
+whose names do not matter it follows strings and brackets only. What it cannot follow makes it `broken`; it never raises on
+content. The states:
 
-    START -> '{' -> FIRST_NAME -> NAME <-> NAME_ESCAPE -> COLON -> VALUE -> TEXT <-> TEXT_ESCAPE | SCALAR | deeper -> AFTER
-    AFTER -> ',' -> NEXT_NAME (object) or VALUE (array) | closing bracket -> AFTER, or DONE at the outermost
+    START: '{' -> FIRST_NAME
+    FIRST_NAME, NEXT_NAME: '"' -> NAME (a backslash: NAME_ESCAPE and back), '"' -> COLON, ':' -> VALUE
+    VALUE: '"' -> TEXT (a backslash: TEXT_ESCAPE and back); number or word -> SCALAR; '{' -> FIRST_NAME or SKIM; '[' -> SKIM
+    SKIM: '"' -> TEXT; '{' or '[' -> SKIM
+    the end of a value -> AFTER (an object whose names matter) or SKIM; of the outermost object -> DONE
+    AFTER: ',' -> NEXT_NAME
 
 The documentation of the public names is in the stub.
 """
@@ -14,7 +19,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcpy, memset
 
-from fastgw._native.byte_search cimport first_of2
+from fastgw._native.byte_search cimport first_of2, first_structural
 from fastgw._native.json_scan cimport MAX_NAMES, MAX_RAW_NAME_BYTES, MemberTable
 
 ctypedef const unsigned char *Cursor
@@ -24,7 +29,7 @@ cdef enum:
     NAME_PADDING = 16
 
 cdef enum State:
-    START, FIRST_NAME, NEXT_NAME, NAME, NAME_ESCAPE, COLON, VALUE, FIRST_VALUE, TEXT, TEXT_ESCAPE, SCALAR, AFTER, DONE, BROKEN
+    START, FIRST_NAME, NEXT_NAME, NAME, NAME_ESCAPE, COLON, VALUE, TEXT, TEXT_ESCAPE, SCALAR, AFTER, SKIM, DONE, BROKEN
 
 
 cdef inline bint is_space(unsigned char c) noexcept nogil:
@@ -53,6 +58,13 @@ cdef class _Level:
             self.inside.append(_Level(inside) if inside else None)
 
 
+cdef _Level compile_paths(tuple names):
+    for name in names:
+        if name.count(b".") > 1 or name.startswith(b".") or name.endswith(b"."):
+            raise ValueError(f"expected a member name or outer.inner, got {name!r}")
+    return _Level({name: index for index, name in enumerate(names)})
+
+
 @cython.final
 cdef class JsonTap:
     cdef State _state
@@ -77,10 +89,9 @@ cdef class JsonTap:
     def __cinit__(self, MemberTable table not None, Py_ssize_t max_value_bytes=16384):
         if max_value_bytes < 1:
             raise ValueError(f"max_value_bytes: expected at least 1, got {max_value_bytes}")
-        for name in table._names:
-            if name.count(b".") > 1 or name.startswith(b".") or name.endswith(b"."):
-                raise ValueError(f"expected a member name or outer.inner, got {name!r}")
-        self._top = _Level({name: index for index, name in enumerate(table._names)})
+        if table._paths is None:
+            table._paths = compile_paths(table._names)
+        self._top = table._paths
         self._values = [None] * table._count
         self._held = [bytearray(), bytearray()]
         self._max_value_bytes = max_value_bytes
@@ -127,6 +138,16 @@ cdef class JsonTap:
                 self._state = TEXT_ESCAPE
         elif self._state == TEXT_ESCAPE:
             self._state = TEXT
+        elif self._state == SKIM:
+            p = first_structural(p, end)
+            if p == end:
+                return p
+            if p[0] == c'"':
+                self._state = TEXT
+            elif p[0] == c'{' or p[0] == c'[':
+                self._open(data, p[0], p - base)
+            else:
+                self._close(data, p[0], p - base)
         elif self._state == SCALAR:
             while p < end and is_scalar(p[0]):
                 p += 1
@@ -159,9 +180,7 @@ cdef class JsonTap:
     cdef int _step_between(self, bytes data, unsigned char c, Py_ssize_t at) except -1:
         """One byte outside of strings and scalars that is not white space."""
         cdef State state = self._state
-        if state == VALUE or state == FIRST_VALUE:
-            if state == FIRST_VALUE and c == c']':
-                return self._close(data, at)
+        if state == VALUE:
             self._begin_capture(at)
             if c == c'"':
                 self._state = TEXT
@@ -172,9 +191,9 @@ cdef class JsonTap:
             else:
                 self._break(data, at)
         elif state == AFTER and c == c',':
-            self._state = NEXT_NAME if self._closers[self._depth - 1] == c'}' else VALUE
-        elif state == AFTER and c == self._closers[self._depth - 1] or state == FIRST_NAME and c == c'}':
-            self._close(data, at)
+            self._state = NEXT_NAME
+        elif (state == AFTER or state == FIRST_NAME) and c == c'}':
+            self._close(data, c, at)
         elif state == COLON and c == c':':
             self._state = VALUE
         elif (state == FIRST_NAME or state == NEXT_NAME) and c == c'"':
@@ -194,10 +213,12 @@ cdef class JsonTap:
         self._depth += 1
         if self._depth == 2:
             self._inside = self._next_inside if c == c'{' else None
-        self._state = FIRST_NAME if c == c'{' else FIRST_VALUE
+        self._state = SKIM if self._level() is None else FIRST_NAME
         return 0
 
-    cdef int _close(self, bytes data, Py_ssize_t at) except -1:
+    cdef int _close(self, bytes data, unsigned char c, Py_ssize_t at) except -1:
+        if c != self._closers[self._depth - 1]:
+            return self._break(data, at)
         self._depth -= 1
         if self._depth == 0:
             self._state = DONE
@@ -212,21 +233,19 @@ cdef class JsonTap:
         return 0
 
     cdef _Level _level(self):
-        """The names that matter where we are, None for none."""
+        """The names that matter where we are; None in an array, and in an object none of whose names do."""
         return self._top if self._depth == 1 else self._inside if self._depth == 2 else None
 
     cdef void _keep_name(self, Cursor p, Py_ssize_t count) noexcept:
         if self._name_bytes + count > MAX_RAW_NAME_BYTES:
             self._name_bytes = MAX_RAW_NAME_BYTES + 1
-        elif self._depth <= 2:
+        else:
             memcpy(self._name + self._name_bytes, p, count)
             self._name_bytes += count
 
     cdef int _end_name(self) except -1:
         cdef _Level level = self._level()
         cdef int position = -1
-        if level is None:
-            return 0
         if self._name_bytes <= MAX_RAW_NAME_BYTES:
             memset(self._name + self._name_bytes, 0, NAME_PADDING)  # the decoder stops there, not behind, in a cut escape
             position = level.table.find(self._name, self._name_bytes, self._name_escaped)
@@ -236,16 +255,15 @@ cdef class JsonTap:
 
     cdef int _begin_capture(self, Py_ssize_t at) except -1:
         cdef int level = self._depth - 1
-        if level < 2 and self._closers[level] == c'}' and self._next_index[level] >= 0:
+        if self._next_index[level] >= 0:
             self._index[level] = self._next_index[level]
-            self._next_index[level] = -1
             self._values[self._index[level]] = None  # the last one wins, also when it is not to be had
             self._mark[level] = at
         return 0
 
     cdef int _end_value(self, bytes data, Py_ssize_t at) except -1:
         cdef int level = self._depth - 1
-        self._state = AFTER
+        self._state = SKIM if self._level() is None else AFTER
         if level < 2 and self._index[level] >= 0:
             self._hold(level, data, at)
             if self._index[level] >= 0:
