@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Final
+from operator import add, itemgetter
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -21,6 +22,10 @@ from fastgw.telemetry.stats_page import COUNTERS, GAUGES, StatsPage
 MAX_SERIES: Final = 2000
 BUCKETS_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 """Those of the GenAI conventions for durations."""
+OTHER: Final = ("other", "", "", 0, "")
+_CALL: Final = ("target", "team", "operation", "status", "error_code")
+_FIELDS: Final = LedgerEntry.__struct_fields__
+_KEY: Final = itemgetter(*(_FIELDS.index(name) for name in ("target", "team", "operation", "status", "error_code")))
 _TOKENS: Final = (
     ("input", "input_tokens"),
     ("cached_input", "cached_input_tokens"),
@@ -29,39 +34,56 @@ _TOKENS: Final = (
     ("output", "output_tokens"),
     ("reasoning", "reasoning_tokens"),
 )
-Labels = tuple[str, ...]
+_COUNTS: Final = itemgetter(*(_FIELDS.index(name) for _, name in _TOKENS))
+_COST: Final = _FIELDS.index("cost_nano_usd")
+_LATENCY: Final = _FIELDS.index("latency_ns")
+_BUCKETS_NS: Final = tuple(round(bound * 1e9) for bound in BUCKETS_S)
+
+Row = Sequence[Any]
+"""A row of the ledger, its values in the order of ``LedgerEntry``'s fields."""
+Labels = tuple[Any, ...]
+
+
+class _Series:
+    """What is added up for one combination of labels."""
+
+    __slots__ = ("buckets", "calls", "latency_ns", "nano_usd", "tokens", "unpriced")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.nano_usd = 0
+        self.unpriced = 0
+        self.latency_ns = 0
+        self.tokens = [0] * len(_TOKENS)
+        self.buckets = [0] * (len(BUCKETS_S) + 1)
 
 
 class LedgerMetrics:
-    """Counts settled rows; renders the page."""
+    """Counts ledger rows; renders the page. Rows may come from another thread than the one that renders."""
 
     def __init__(self, stats: StatsPage) -> None:
         self._stats = stats
-        self._calls: dict[Labels, int] = {}
-        self._tokens: dict[Labels, list[int]] = {}
-        self._nano_usd: dict[Labels, int] = {}
-        self._unpriced: dict[Labels, int] = {}
-        self._seconds: dict[Labels, list[int]] = {}
-        self._seconds_sum_ns: dict[Labels, int] = {}
+        self._series: dict[Labels, _Series] = {}
 
-    def observe(self, entries: Sequence[LedgerEntry]) -> None:
-        """Count rows that were written for the first time."""
-        for entry in entries:
-            target = (entry.target, entry.team)
-            call = _bounded(self._calls, (entry.target, entry.team, entry.operation, str(entry.status), entry.error_code))
-            self._calls[call] = self._calls.get(call, 0) + 1
-            group = _bounded(self._tokens, target)
-            tokens = self._tokens.setdefault(group, [0] * len(_TOKENS))
-            for index, (_, name) in enumerate(_TOKENS):
-                tokens[index] += getattr(entry, name)
-            if entry.cost_nano_usd is None:
-                self._unpriced[group] = self._unpriced.get(group, 0) + 1
+    def observe(self, rows: Sequence[Row]) -> None:
+        """Count rows that were written."""
+        for row in rows:
+            key = _KEY(row)
+            series = self._series.get(key)
+            if series is None:
+                if len(self._series) >= MAX_SERIES:
+                    key = OTHER
+                series = self._series.setdefault(key, _Series())
+            series.calls += 1
+            series.tokens = list(map(add, series.tokens, _COUNTS(row)))
+            cost = row[_COST]
+            if cost is None:
+                series.unpriced += 1
             else:
-                self._nano_usd[group] = self._nano_usd.get(group, 0) + entry.cost_nano_usd
-            duration = _bounded(self._seconds, (entry.target, entry.operation))
-            counts = self._seconds.setdefault(duration, [0] * (len(BUCKETS_S) + 1))
-            counts[bisect_left(BUCKETS_S, entry.latency_ns / 1e9)] += 1
-            self._seconds_sum_ns[duration] = self._seconds_sum_ns.get(duration, 0) + entry.latency_ns
+                series.nano_usd += cost
+            latency_ns = row[_LATENCY]
+            series.latency_ns += latency_ns
+            series.buckets[bisect_left(_BUCKETS_NS, latency_ns)] += 1
 
     def routes(self) -> web.RouteTableDef:
         """``GET /metrics``."""
@@ -76,31 +98,23 @@ class LedgerMetrics:
     def render(self) -> str:
         """The page."""
         lines: list[str] = []
+        found = list(self._series.items())
         _family(lines, "fastgw_calls_total", "counter", "Calls written to the ledger.")
-        names = ("target", "team", "operation", "status", "error_code")
-        lines += [f"fastgw_calls_total{_labels(names, key)} {count}" for key, count in self._calls.items()]
+        lines += [f"fastgw_calls_total{_labels(_CALL, key)} {series.calls}" for key, series in found]
         _family(lines, "fastgw_tokens_total", "counter", "Tokens by unit; input includes cached, output includes reasoning.")
-        for key, counts in self._tokens.items():
-            for (unit, _), count in zip(_TOKENS, counts, strict=True):
-                lines.append(f"fastgw_tokens_total{_labels(('target', 'team', 'unit'), (*key, unit))} {count}")
+        for key, series in found:
+            for (unit, _), count in zip(_TOKENS, series.tokens, strict=True):
+                if count:
+                    lines.append(f"fastgw_tokens_total{_labels((*_CALL, 'unit'), (*key, unit))} {count}")
         _family(lines, "fastgw_cost_usd_total", "counter", "Cost of priced calls.")
-        lines += [f"fastgw_cost_usd_total{_labels(('target', 'team'), key)} {format_usd(cost)}" for key, cost in self._nano_usd.items()]
+        lines += [f"fastgw_cost_usd_total{_labels(_CALL, key)} {format_usd(series.nano_usd)}" for key, series in found]
         _family(lines, "fastgw_unpriced_calls_total", "counter", "Calls whose price is not known.")
-        lines += [f"fastgw_unpriced_calls_total{_labels(('target', 'team'), key)} {count}" for key, count in self._unpriced.items()]
-        self._render_durations(lines)
+        lines += [f"fastgw_unpriced_calls_total{_labels(_CALL, key)} {series.unpriced}" for key, series in found if series.unpriced]
+        _family(lines, "fastgw_call_duration_seconds", "histogram", "From a call's head to its settlement.")
+        for key, series in found:
+            _histogram(lines, key, series)
         self._render_processes(lines)
         return "\n".join(lines) + "\n"
-
-    def _render_durations(self, lines: list[str]) -> None:
-        _family(lines, "fastgw_call_duration_seconds", "histogram", "From a call's head to its settlement.")
-        names = ("target", "operation")
-        for key, counts in self._seconds.items():
-            total = 0
-            for bound, count in zip((*BUCKETS_S, "+Inf"), counts, strict=True):
-                total += count
-                lines.append(f"fastgw_call_duration_seconds_bucket{_labels((*names, 'le'), (*key, str(bound)))} {total}")
-            lines.append(f"fastgw_call_duration_seconds_sum{_labels(names, key)} {self._seconds_sum_ns[key] / 1e9:.9f}")
-            lines.append(f"fastgw_call_duration_seconds_count{_labels(names, key)} {total}")
 
     def _render_processes(self, lines: list[str]) -> None:
         for name in GAUGES:
@@ -111,8 +125,13 @@ class LedgerMetrics:
             lines.append(f"fastgw_{name}_total {self._stats.total(name)}")
 
 
-def _bounded(series: dict[Labels, object] | dict[Labels, int] | dict[Labels, list[int]], key: Labels) -> Labels:
-    return key if key in series or len(series) < MAX_SERIES else ("other",) * len(key)
+def _histogram(lines: list[str], key: Labels, series: _Series) -> None:
+    total = 0
+    for bound, count in zip((*BUCKETS_S, "+Inf"), list(series.buckets), strict=True):
+        total += count
+        lines.append(f"fastgw_call_duration_seconds_bucket{_labels((*_CALL, 'le'), (*key, bound))} {total}")
+    lines.append(f"fastgw_call_duration_seconds_sum{_labels(_CALL, key)} {series.latency_ns / 1e9:.9f}")
+    lines.append(f"fastgw_call_duration_seconds_count{_labels(_CALL, key)} {total}")
 
 
 def _family(lines: list[str], name: str, kind: str, text: str) -> None:
@@ -120,6 +139,6 @@ def _family(lines: list[str], name: str, kind: str, text: str) -> None:
     lines.append(f"# TYPE {name} {kind}")
 
 
-def _labels(names: Sequence[str], values: Sequence[str]) -> str:
-    escaped = (value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") for value in values)
+def _labels(names: Sequence[str], values: Labels) -> str:
+    escaped = (str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") for value in values)
     return "{" + ",".join(f'{name}="{value}"' for name, value in zip(names, escaped, strict=True)) + "}"

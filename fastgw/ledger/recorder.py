@@ -46,6 +46,11 @@ class Recorder:
         return self._writer
 
     @property
+    def waiting_records(self) -> int:
+        """Records that wait for the journal."""
+        return len(self._waiting)
+
+    @property
     def waiting_bytes(self) -> int:
         """Memory that records waiting for the journal take."""
         return self._waiting_bytes
