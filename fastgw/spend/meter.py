@@ -190,9 +190,7 @@ def _anthropic(usage: _MessagesUsage, *, clamped: bool) -> tuple[Usage, Source]:
 
 
 def anthropic_tier(block: bytes) -> str | None:
-    """The service tier of an Anthropic usage block: ``standard``, ``priority``, ``batch``, or ``fast`` where the
-    speed says so.
-    """
+    """The tier in an Anthropic usage block: ``standard``, ``priority``, ``batch``, or ``fast`` by its speed."""
     try:
         said = _decode_speed(block)
     except _UNREADABLE:
