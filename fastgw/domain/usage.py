@@ -12,9 +12,7 @@ from typing import Final
 import msgspec
 
 MAX_COUNT: Final = 2**31 - 1
-"""The largest believable count of anything in one call. It bounds every product with a rate, whatever a provider
-says.
-"""
+"""The largest believable count of anything in one call: it bounds every product with a rate."""
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):

@@ -1,3 +1,1 @@
-"""Usage times price: reading what a provider counted, and what it costs to the last pico-USD. Pure: no IO, no clock,
-no float money.
-"""
+"""Usage times price: what a provider counted, and what it costs to the last pico-USD. No IO, no clock, no float."""

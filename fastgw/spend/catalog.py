@@ -33,9 +33,7 @@ class ModelRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProviderRow(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A provider as the file has it. ``match`` tells other names of it; ``fallbacks`` whose models it also serves at
-    their price.
-    """
+    """A provider as the file has it: ``match`` for its other names, ``fallbacks`` whose models it also serves."""
 
     id: str
     models: msgspec.Raw

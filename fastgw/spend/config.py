@@ -50,9 +50,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class PriceTier(Price, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rates for every token of a call with more than ``above_input_tokens`` of input; the row's own where none is
-    given.
-    """
+    """Rates for all tokens of a call with more than ``above_input_tokens``; the row's own where none is given."""
 
     above_input_tokens: Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
 
@@ -72,9 +70,7 @@ class PriceRow(Price, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ProviderPricing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a provider's own table says of money: a private price for all its models, and a discount on whatever it
-    charges.
-    """
+    """A provider's own table: a private price for all its models, and a discount on whatever it charges."""
 
     price: Price | None = None
     discount_percent: Number = 0
@@ -150,9 +146,7 @@ def discount_millipercent(value: Number, path: str) -> int:
 
 
 def rates_of(price: Price, path: str) -> dict[str, int]:
-    """Pico-USD a count by unit, of what is named. Raises :class:`ConfigError` for a number that is not whole in
-    pico-USD.
-    """
+    """Pico-USD a count by unit, of what is named. What is not whole raises :class:`ConfigError`."""
     rates: dict[str, int] = {}
     for field, unit in _UNIT_OF.items():
         value: Number | None = getattr(price, field)

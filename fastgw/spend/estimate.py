@@ -18,9 +18,7 @@ DEFAULT_BYTES_PER_TOKEN: Final = 3.0
 
 
 def estimate_tokens(text_bytes: int, bytes_per_token: float = DEFAULT_BYTES_PER_TOKEN) -> int:
-    """Tokens of so many bytes of text, rounded up and at most ``MAX_COUNT``; 0 bytes are 0 tokens.
-    ``bytes_per_token`` > 0.
-    """
+    """Tokens of so many bytes, rounded up, at most ``MAX_COUNT``; none for none. ``bytes_per_token`` > 0."""
     return min(math.ceil(max(text_bytes, 0) / bytes_per_token), MAX_COUNT)
 
 

@@ -16,15 +16,11 @@ from typing import Final, Literal
 import msgspec
 
 MAX_NAME_CHARS: Final = 512
-"""Longer model names are nobody's: they are not run through patterns (an inference profile ARN has at most 2048, none
-seen over 200).
-"""
+"""Longer model names are nobody's: they are not run through patterns."""
 
 
 class Clause(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One node of a match tree: ``text`` for the leaves (lower case but for ``regex``), ``parts`` for ``or`` and
-    ``and``.
-    """
+    """A node of a match tree: ``text`` (lower case but for ``regex``), or the ``parts`` of ``or`` and ``and``."""
 
     kind: Literal["equals", "prefix", "suffix", "contains", "regex", "or", "and"]
     text: str = ""

@@ -120,7 +120,7 @@ def read_openai_chat(block: bytes) -> tuple[Usage, Source]:
         output_tokens = (output_tokens or 0) + reasoning
     prompt = usage.prompt_tokens_details or _NO_PROMPT_DETAILS
     read = prompt.cached_tokens or usage.cached_tokens
-    return _openai((input_tokens, output_tokens, read), prompt, completion, clamped=clamped)
+    return _openai(input_tokens, output_tokens, read, prompt, completion, clamped)
 
 
 def read_openai_responses(block: bytes) -> tuple[Usage, Source]:
@@ -132,17 +132,22 @@ def read_openai_responses(block: bytes) -> tuple[Usage, Source]:
         usage, clamped = _salvaged(block, _ResponsesUsage)
     prompt = usage.input_tokens_details or _NO_PROMPT_DETAILS
     completion = usage.output_tokens_details or _NO_COMPLETION_DETAILS
-    return _openai((usage.input_tokens, usage.output_tokens, prompt.cached_tokens), prompt, completion, clamped=clamped)
+    return _openai(usage.input_tokens, usage.output_tokens, prompt.cached_tokens, prompt, completion, clamped)
 
 
 def _openai(
-    wholes: tuple[int | None, int | None, int], prompt: _PromptDetails, completion: _CompletionDetails, *, clamped: bool
+    input_tokens: int | None,
+    output_tokens: int | None,
+    read: int,
+    prompt: _PromptDetails,
+    completion: _CompletionDetails,
+    clamped: bool,
 ) -> tuple[Usage, Source]:
-    """``wholes`` are input, output and cache reads."""
-    if wholes[0] is None and wholes[1] is None:
-        return Usage(), "none"
-    clamped |= wholes[0] is None
-    input_tokens, output_tokens, read = wholes[0] or 0, wholes[1] or 0, wholes[2]
+    if input_tokens is None:
+        if output_tokens is None:
+            return Usage(), "none"
+        input_tokens, clamped = 0, True
+    output_tokens = output_tokens or 0
     write, audio, image = prompt.cache_write_tokens, prompt.audio_tokens, prompt.image_tokens
     reasoning, output_audio, output_image = (
         completion.reasoning_tokens,
@@ -190,9 +195,7 @@ def _anthropic(usage: _MessagesUsage, *, clamped: bool) -> tuple[Usage, Source]:
 
 
 def anthropic_tier(block: bytes) -> str | None:
-    """The service tier of an Anthropic usage block: ``standard``, ``priority``, ``batch``, or ``fast`` where the
-    speed says so.
-    """
+    """The tier in an Anthropic usage block: ``standard``, ``priority``, ``batch``, or ``fast`` by its speed."""
     try:
         said = _decode_speed(block)
     except _UNREADABLE:

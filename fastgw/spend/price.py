@@ -136,9 +136,7 @@ class ActivePrice:
     def __init__(
         self, rates: Mapping[str, Rate], *, per_mille: int = PER_MILLE, discount_millipercent: int = 0
     ) -> None:
-        """``per_mille`` multiplies token rates only; the discount applies to the whole sum. Valid for ever until told
-        otherwise.
-        """
+        """``per_mille`` multiplies token rates only, the discount the whole sum. Such a price holds for ever."""
         self.from_ns = ALWAYS_FROM_NS
         self.until_ns = ALWAYS_UNTIL_NS
         self.version = ""
@@ -168,7 +166,7 @@ class ActivePrice:
             for above, weight in sums.items()
         )
         kept = FULL_MILLIPERCENT - discount_millipercent
-        shared = gcd(kept, scale * PICO_PER_NANO * FULL_MILLIPERCENT) or 1
+        shared = gcd(kept, scale * PICO_PER_NANO * FULL_MILLIPERCENT)
         self._ratio = 2 * kept // shared
         self._double_scale = 2 * scale * PICO_PER_NANO * FULL_MILLIPERCENT // shared
 
@@ -187,9 +185,7 @@ class ActivePrice:
         return total
 
     def pico_usd(self, usage: Usage) -> PicoUsd:
-        """The list price of a call before any discount, exact but for audio by the hour and odd uplifts (then half
-        up).
-        """
+        """The cost of a call before any discount, exact but for audio by the hour and odd uplifts (then half up)."""
         if self._scale == 1:
             return PicoUsd(self._sum(usage))
         return PicoUsd((2 * self._sum(usage) + self._scale) // (2 * self._scale))
@@ -198,10 +194,6 @@ class ActivePrice:
         """The cost of a call after uplift and discount, rounded half up once."""
         double = self._double_scale
         return NanoUsd((self._sum(usage) * self._ratio + double // 2) // double)
-
-    def covers(self, at_unix_ns: int) -> bool:
-        """Whether it is still the price at a moment."""
-        return self.from_ns <= at_unix_ns < self.until_ns
 
     @classmethod
     def of(
@@ -230,8 +222,9 @@ class ActivePrice:
 
 
 def cost_pico_usd(price: ModelPrice, usage: Usage, at_unix_ns: int, context: Context) -> PicoUsd | None:
-    """The list price of one call, ``None`` when no period has begun. Compiles each time: keep an :class:`ActivePrice`
-    for many calls.
+    """The list price of one call, ``None`` when no period has begun.
+
+    It compiles the price each time: for many calls keep the :class:`ActivePrice`.
     """
     active = ActivePrice.of(price, at_unix_ns, context)
     return None if active is None else active.pico_usd(usage)

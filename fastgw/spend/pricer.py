@@ -44,8 +44,9 @@ def context_of(service_tier: str | None, region: str) -> dict[str, str]:
 
 
 class TargetPrice:
-    """The price of one target. Keeps what it compiled for the current period, one for each service tier that has a
-    price of its own.
+    """The price of one target.
+
+    It keeps what it compiled for the current period, one for each service tier that has a price of its own.
     """
 
     __slots__ = ("_active", "_discount_millipercent", "_layers", "_region", "_tiers")
@@ -113,9 +114,7 @@ class Pricer:
         rows: Sequence[PriceRow] = (),
         regions: Sequence[RegionRow] = (),
     ) -> None:
-        """``providers`` by configured name; rows are named ``prices[i]`` and providers ``providers.<name>`` in
-        errors.
-        """
+        """``providers`` by configured name. Errors name ``prices[i]`` and ``providers.<name>``."""
         self._book = book
         self._discounts: dict[str, int] = {}
         self._private: dict[str, Period] = {}

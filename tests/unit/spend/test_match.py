@@ -25,13 +25,14 @@ def test_each_kind_of_clause(clause: Clause, yes: str, no: str) -> None:
 def test_the_first_model_wins_whether_named_exactly_or_by_pattern() -> None:
     index = ModelIndex(
         [
-            Clause("or", parts=(Clause("equals", "one"), Clause("prefix", "two-b"))),
+            Clause("or", parts=(Clause("equals", "one"), Clause("equals", "two-c"), Clause("prefix", "two-b"))),
             Clause("prefix", "two"),
             Clause("or", parts=(Clause("equals", "two-a"), Clause("equals", "one"), Clause("equals", "last"))),
         ]
     )
     assert index.find("one") == 0
     assert index.find("two-b-1") == 0
+    assert index.find("two-c") == 0
     assert index.find("two-a") == 1
     assert index.find("last") == 2
     assert index.find("three") is None

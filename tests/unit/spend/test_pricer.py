@@ -204,6 +204,12 @@ def test_shipped_regions_raise_token_rates_only(book: PriceBook) -> None:
         assert (f"={region}*{factor}/1000" in version) == (factor != 1000)
 
 
+def test_an_uplift_of_no_price_is_no_price(book: PriceBook) -> None:
+    regions = load_regions((Path(fastgw.spend.__file__).parent / "data" / "regions.toml").read_bytes())
+    pricer = Pricer(book, {"main": ProviderPricing()}, regions=regions)
+    assert pricer.for_target("main", "together", "no-such-model", "us") is None
+
+
 def test_a_region_may_have_rates_of_its_own(book: PriceBook) -> None:
     region = RegionRow(
         provider="aws",
