@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastgw.config.load import MAX_FILE_BYTES, discover, load
+from fastgw.config.load import MAX_FILE_BYTES, _Resolver, discover, load
 from fastgw.domain.errors import ConfigError
 
 ENV = {"OPENAI_API_KEY": "sk-canary-provider", "KEY": "fgw-canary-0123456789", "EMPTY": "", "BLANK": "canary canary"}
@@ -69,6 +69,7 @@ def test_a_secret_file_holds_one_line_of_visible_ascii(tmp_path: Path, data: byt
 def test_a_secret_file_must_be_a_file(tmp_path: Path) -> None:
     assert "expected file:. to be a file" in str(problem(with_key("file:."), tmp_path))
     assert "expected file:none to be a file" in str(problem(with_key("file:none"), tmp_path))
+    assert "to be readable: File name too long" in str(problem(with_key("file:" + "x" * 5000), tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,11 @@ def test_a_variable_that_is_not_a_secret(name: str, word: str) -> None:
 
 def test_a_path_of_another_type() -> None:
     assert str(problem(PROVIDER + "ca_file = 3")) == "providers.main.ca_file: expected a string, got `int`"
+
+
+def test_a_type_that_nobody_taught_it_is_a_bug() -> None:
+    with pytest.raises(NotImplementedError):
+        _Resolver({}, Path()).decode(complex, "x")
 
 
 @pytest.mark.parametrize(

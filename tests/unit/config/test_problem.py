@@ -99,3 +99,10 @@ def test_of_two_bad_entries_the_first_is_named() -> None:
 
     assert str(caught.value).startswith("providers.b.region")
     assert str(caught.value).endswith('got "b b"')
+
+
+def test_an_error_further_down_does_not_put_the_blame_on_a_good_entry() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(BAD + 'region = "eu west"\n[[models]]', ENV)
+
+    assert caught.value.path == "providers.bad.region"
