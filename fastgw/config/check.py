@@ -82,10 +82,12 @@ def _check_models(models: Sequence[ModelRow], providers: Mapping[str, ProviderCo
             path = f"models[{index}].targets[{place}].target"
             provider, _, model = each.target.partition("/")
             if not model:
-                raise ConfigError(path, f'expected "provider/model", got "{each.target}"')
+                raise ConfigError(path, f'expected "provider/model", got "{show(each.target)}"')
             if provider not in providers:
                 known = ", ".join(providers)
-                raise ConfigError(path, f'expected a configured provider ({known}) before the slash, got "{provider}"')
+                raise ConfigError(
+                    path, f'expected a configured provider ({known}) before the slash, got "{show(provider)}"'
+                )
 
 
 def _check_identity(settings: Settings) -> None:
@@ -116,19 +118,23 @@ def _check_unique(section: str, rows: Sequence[Any], name_of: Callable[[Any], st
         first = seen.setdefault(name_of(row), index)
         if first != index:
             raise ConfigError(
-                f"{section}[{index}].name", f'expected a name of its own, got "{name_of(row)}", as {section}[{first}]'
+                f"{section}[{index}].name",
+                f'expected a name of its own, got "{show(name_of(row))}", as {section}[{first}]',
             )
 
 
 def _check_declared(path: str, name: str | None, declared: set[str] | Any, section: str) -> None:
     if name is not None and declared and name not in declared:
-        raise ConfigError(path, f'expected a name that {section} declares, got "{name}"')
+        raise ConfigError(path, f'expected a name that {section} declares, got "{show(name)}"')
 
 
 def _check_team_of_user(path: str, key: KeyRow, users: Mapping[str, UserRow]) -> None:
     user = users.get(key.user) if key.user is not None else None
     if user is not None and user.team is not None and key.team is not None and user.team != key.team:
-        raise ConfigError(f"{path}.team", f'expected "{user.team}", the team of user "{user.name}", got "{key.team}"')
+        raise ConfigError(
+            f"{path}.team",
+            f'expected "{show(user.team)}", the team of user "{show(user.name)}", got "{show(key.team)}"',
+        )
 
 
 def _check_length(path: str, secret: SecretText) -> None:

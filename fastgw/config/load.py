@@ -143,10 +143,10 @@ class _Resolver:
         else:
             raise ValueError(f"{expected}, got something else (not shown)")
         if not value:
-            raise ValueError(f"expected a secret in {raw}, got an empty one")
+            raise ValueError(f"expected a secret in {show(raw)}, got an empty one")
         if len(value) > MAX_SECRET_BYTES or _VISIBLE.fullmatch(value) is None:
             raise ValueError(
-                f"expected the secret in {raw} to be 1 to {MAX_SECRET_BYTES} visible ASCII characters (not shown)"
+                f"expected the secret in {show(raw)} to be 1 to {MAX_SECRET_BYTES} visible ASCII characters (not shown)"
             )
         return SecretText(value, raw)
 
@@ -154,9 +154,9 @@ class _Resolver:
         path = self._base_dir / name
         try:
             if not path.is_file():
-                raise ValueError(f"expected file:{name} to be a file, got none")
+                raise ValueError(f"expected file:{show(name)} to be a file, got none")
             with path.open("rb") as file:
                 data = file.read(MAX_SECRET_BYTES + 3)
         except OSError as error:
-            raise ValueError(f"expected file:{name} to be readable: {error.strerror}") from None
+            raise ValueError(f"expected file:{show(name)} to be readable: {error.strerror}") from None
         return data.removesuffix(b"\n").removesuffix(b"\r").decode("latin-1")

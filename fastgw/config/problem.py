@@ -51,13 +51,17 @@ def explain(document: dict[str, Any], error: msgspec.ValidationError, convert: C
 
 
 def _name_at_fault(document: dict[str, Any], steps: list[str | int], text: str, convert: Convert) -> str:
-    for name, value in _at(document, steps).items():
-        try:
-            convert(_replaced(document, steps, {name: value}))
-        except msgspec.ValidationError as error:
-            if str(error) == text:
-                return str(name)
-    return "..."
+    entries = _at(document, steps).items()
+    refusals = ((name, _refusal(_replaced(document, steps, {name: value}), convert)) for name, value in entries)
+    return next((str(name) for name, refusal in refusals if refusal == text), "...")
+
+
+def _refusal(document: dict[str, Any], convert: Convert) -> str | None:
+    try:
+        convert(document)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None
 
 
 def _field_error(steps: list[str | int], kind: str, name: str) -> ConfigError:

@@ -53,7 +53,7 @@ def build_endpoint(name: str, config: ProviderConfig) -> ProviderEndpoint:
     vendor = VENDORS[config.kind]
     if config.api_key is None and config.base_url is None:
         raise ConfigError(f"{path}.api_key", f"expected a credential for {vendor.default_base_url}, got none")
-    url = _split(f"{path}.base_url", config.base_url or vendor.default_base_url)
+    url = _split(f"{path}.base_url", vendor.default_base_url if config.base_url is None else config.base_url)
     scheme: Scheme = "https" if url.scheme == "https" else "http"
     host = url.hostname or ""
     port = url.port or _DEFAULT_PORTS[scheme]
