@@ -71,6 +71,7 @@ def test_openai_chat_stream(via_openai: openai.OpenAI, mock_provider: MockProvid
             usages.append(chunk.usage)
     assert text == "the river keeps its own"
     assert [usage for usage in usages[:-1] if usage is not None] == []
+    assert usages[-1] is not None
     assert usages[-1].completion_tokens == 5
     assert the_row(mock_provider, since)["words_sent"] == 5
 
