@@ -107,6 +107,13 @@ def test_reset_after_bytes() -> None:
     assert len(body_of(raw)) == 25
 
 
+def test_break_beyond_the_end_of_a_stream_comes_before_its_last_chunk() -> None:
+    raw, reset, row = ask("reset_after_bytes=10000000", STREAM)
+    assert reset
+    assert read_reply(raw + b"0\r\n\r\n").body == read_reply(ask("", STREAM)[0]).body
+    assert (row.state, row.words_sent) == ("cut", 16)
+
+
 def test_garbage_is_no_http_and_free() -> None:
     raw, _, row = ask("garbage=1")
     assert raw == GARBAGE
