@@ -218,7 +218,7 @@ class Service:
         """
         whole = delivered.whole and delivered.head_sent and not directives.error_event
         usage = answer.usage
-        if not delivered.head_sent or answer.status >= 400:
+        if not delivered.head_sent:
             usage = NOTHING
         elif not whole and answer.streamed:
             usage = usage.cut_to(delivered.words_sent)

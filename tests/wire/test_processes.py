@@ -31,7 +31,11 @@ def has_ended(pid: int) -> bool:
 
 def ends_soon(pid: int) -> bool:
     """The kernel takes a moment to end what was sent SIGKILL."""
-    return any(has_ended(pid) or time.sleep(0.02) for _ in range(500))
+    for _ in range(500):
+        if has_ended(pid):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def test_children_that_ignore_sigterm_are_ended_too() -> None:

@@ -49,10 +49,10 @@ def test_row_is_priced_and_rounded_half_up_once() -> None:
     bill = Bill(10)
     row = bill.open("/v1/embeddings", "r", 3, "hash")
     row.priced_model = "mock-small"
-    bill.finish(row, "complete", Usage(cached_input=1), 0)
-    assert (row.cost_usd, row.cost_nano_usd) == ("0.0000000375", 38)
-    assert bill.to_json()["totals"]["complete"]["cost_usd"] == "0.0000000375"
-    assert bill.to_json()["totals"]["complete"]["cost_nano_usd"] == 38
+    bill.finish(row, "complete", Usage(cached_input=3), 0)
+    assert (row.cost_usd, row.cost_nano_usd) == ("0.0000001125", 113)
+    assert bill.to_json()["totals"]["complete"]["cost_usd"] == "0.0000001125"
+    assert bill.to_json()["totals"]["complete"]["cost_nano_usd"] == 113
 
 
 def test_ring_forgets_rows_but_totals_do_not() -> None:
