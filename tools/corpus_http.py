@@ -81,7 +81,7 @@ NARROWER = {
     "fragment in the target": "a fragment is never sent (RFC 9112 3.2); parsers cut it differently",
     "malformed HTTP version": "HTTP/0.9, RTSP and ICE are not spoken",
     "invalid byte in the target": "HTTP/0.9, a request line without a version, is not spoken",
-    "a trailer that must not be one": "Content-Type says how to read the content: RFC 9110 6.5.1 forbids it as a trailer",
+    "a trailer that must not be one": "Content-Type says how to read content: RFC 9110 6.5.1 forbids it as a trailer",
 }
 
 
