@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -311,7 +312,7 @@ def test_expectation() -> None:
 def test_head_is_bounded_in_bytes_and_headers() -> None:
     data = POST + b"X: y\r\n\r\n"
     for limit, expected in ((len(data), RequestHead), (len(data) - 1, tuple), (10, tuple)):
-        found = three_ways(lambda text, limit=limit: parse_request_head(text, 0, limit), data)
+        found = three_ways(partial(parse_request_head, max_head_bytes=limit), data)
         assert isinstance(found, expected)
         assert not isinstance(found, tuple) or found[1] == 431
     assert isinstance(three_ways(lambda text: parse_request_head(text, 0, 999, 2), data), RequestHead)

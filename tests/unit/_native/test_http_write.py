@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fastgw._native.http_body import body_reader
@@ -142,9 +144,11 @@ def test_bad_request_lines_are_not_written() -> None:
     ):
         with pytest.raises(ValueError, match=r"expected a token|visible ASCII"):
             write_request(method, target, b"", None, None, b"")
-    for arguments in ((None, b"/", b""), (b"GET", None, b""), (b"GET", b"/", None)):
+    for missing in range(3):
+        texts: list[Any] = [b"GET", b"/", b""]
+        texts[missing] = None  # what a careless caller may do
         with pytest.raises(TypeError):
-            write_request(*arguments, None, None, b"")  # type: ignore[arg-type]  # what a careless caller may do
+            write_request(texts[0], texts[1], texts[2], None, None, b"")
 
 
 def test_written_messages_are_read_back() -> None:
