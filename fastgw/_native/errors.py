@@ -59,5 +59,5 @@ class DeadlineExceeded(NativeError):  # noqa: N818
         self.which = which
 
 
-class ClientGone(BaseException):  # noqa: N818
+class ClientGone(BaseException):
     """Thrown into a request whose client went away. A ``BaseException``, so that no ``except Exception`` swallows it."""

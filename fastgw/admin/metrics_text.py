@@ -91,7 +91,9 @@ class LedgerMetrics:
 
         @routes.get("/metrics")
         async def metrics(_: web.Request) -> web.StreamResponse:
-            return web.Response(text=self.render(), headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
+            return web.Response(
+                text=self.render(), headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"}
+            )
 
         return routes
 
@@ -101,7 +103,9 @@ class LedgerMetrics:
         found = list(self._series.items())
         _family(lines, "fastgw_calls_total", "counter", "Calls written to the ledger.")
         lines += [f"fastgw_calls_total{_labels(_CALL, key)} {series.calls}" for key, series in found]
-        _family(lines, "fastgw_tokens_total", "counter", "Tokens by unit; input includes cached, output includes reasoning.")
+        _family(
+            lines, "fastgw_tokens_total", "counter", "Tokens by unit; input includes cached, output includes reasoning."
+        )
         for key, series in found:
             for (unit, _), count in zip(_TOKENS, series.tokens, strict=True):
                 if count:
@@ -109,7 +113,11 @@ class LedgerMetrics:
         _family(lines, "fastgw_cost_usd_total", "counter", "Cost of priced calls.")
         lines += [f"fastgw_cost_usd_total{_labels(_CALL, key)} {format_usd(series.nano_usd)}" for key, series in found]
         _family(lines, "fastgw_unpriced_calls_total", "counter", "Calls whose price is not known.")
-        lines += [f"fastgw_unpriced_calls_total{_labels(_CALL, key)} {series.unpriced}" for key, series in found if series.unpriced]
+        lines += [
+            f"fastgw_unpriced_calls_total{_labels(_CALL, key)} {series.unpriced}"
+            for key, series in found
+            if series.unpriced
+        ]
         _family(lines, "fastgw_call_duration_seconds", "histogram", "From a call's head to its settlement.")
         for key, series in found:
             _histogram(lines, key, series)

@@ -95,7 +95,9 @@ class Bookkeeper:
         try:
             await self._site.open(address.host, address.port)
         except OSError as error:
-            raise ConfigError("admin.listen", f"expected an address that can be bound, got {settings.admin.listen}: {error.strerror}") from None
+            raise ConfigError(
+                "admin.listen", f"expected an address that can be bound, got {settings.admin.listen}: {error.strerror}"
+            ) from None
 
     async def _tend(self, drain: JournalDrain) -> None:
         while True:

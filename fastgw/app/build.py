@@ -1,4 +1,4 @@
-"""From settings to running parts: the snapshot, the provider accounts, the prices. Where mypy proves that every port is implemented."""
+"""From settings to running parts: snapshot, provider accounts, prices. Here mypy proves that every port is implemented."""
 
 from __future__ import annotations
 
@@ -68,13 +68,17 @@ class Builder:
             endpoint = build_endpoint(name, config)
             wanted = _account_settings(name, config)
             known = self._accounts.get(name)
-            accounts[name] = known if known is not None and known.settings == wanted else ProviderAccount(wanted, self._wheel)
+            accounts[name] = (
+                known if known is not None and known.settings == wanted else ProviderAccount(wanted, self._wheel)
+            )
             routes[name] = account_route(accounts[name], endpoint)
         self._version += 1
         snapshot = Snapshot(
             version=self._version,
             keys=KeyTable(settings.keys, settings.users, settings.teams),
-            aliases=AliasTable(settings.models, [account_of(name, config) for name, config in settings.providers.items()]),
+            aliases=AliasTable(
+                settings.models, [account_of(name, config) for name, config in settings.providers.items()]
+            ),
             accounts=routes,
             pricing=Pricing(settings),
         )

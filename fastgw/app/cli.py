@@ -34,13 +34,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fastgw", description="An LLM gateway: identity, limits, prices and a ledger in front of providers.")
+    parser = argparse.ArgumentParser(
+        prog="fastgw", description="An LLM gateway: identity, limits, prices and a ledger in front of providers."
+    )
     parser.add_argument("--version", action="version", version=f"fastgw {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="run the gateway; SIGHUP or a changed file reloads, SIGTERM drains")
-    serve.add_argument("--config", type=Path, help=f"configuration file (default: $FASTGW_CONFIG, else ./{DEFAULT_CONFIG} if it is there)")
-    serve.add_argument("--demo", action="store_true", help="serve a built-in mock provider: no key and no network needed")
+    serve.add_argument(
+        "--config",
+        type=Path,
+        help=f"configuration file (default: $FASTGW_CONFIG, else ./{DEFAULT_CONFIG} if it is there)",
+    )
+    serve.add_argument(
+        "--demo", action="store_true", help="serve a built-in mock provider: no key and no network needed"
+    )
     serve.add_argument("--workers", type=int, help="processes that serve traffic (default: the file's, else 1)")
     serve.set_defaults(run=_serve)
 
@@ -57,12 +65,16 @@ def _parser() -> argparse.ArgumentParser:
     layout.add_argument("--csv", dest="layout", action="store_const", const="csv")
     spend.set_defaults(run=_spend, layout="table")
 
-    ledger = commands.add_parser("ledger", help="operations on the ledger").add_subparsers(required=True, metavar="OPERATION")
+    ledger = commands.add_parser("ledger", help="operations on the ledger").add_subparsers(
+        required=True, metavar="OPERATION"
+    )
     verify = ledger.add_parser("verify", help="check the database, its rows and the journal")
     verify.add_argument("--config", type=Path, help="whose ledger")
     verify.set_defaults(run=_verify)
 
-    mock = commands.add_parser("mock-provider", help="a mock of the OpenAI and Anthropic dialects, with faults on demand", add_help=False)
+    mock = commands.add_parser(
+        "mock-provider", help="a mock of the OpenAI and Anthropic dialects, with faults on demand", add_help=False
+    )
     mock.add_argument("rest", nargs=argparse.REMAINDER)
     mock.set_defaults(run=_mock)
     return parser
@@ -79,21 +91,21 @@ def config_path(given: Path | None) -> Path | None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from fastgw.app.serve import serve  # noqa: PLC0415 - the other commands need not load the data plane
+    from fastgw.app.serve import serve
 
     path = None if arguments.demo else config_path(arguments.config)
     return serve(path, demo=arguments.demo, workers=arguments.workers, env=os.environ)
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from fastgw.app.serve import check  # noqa: PLC0415
+    from fastgw.app.serve import check
 
     print(check(arguments.file, os.environ))
     return 0
 
 
 def _database(arguments: argparse.Namespace) -> Path:
-    from fastgw.app.serve import database_path  # noqa: PLC0415
+    from fastgw.app.serve import database_path
 
     return database_path(config_path(arguments.config))
 
@@ -132,7 +144,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _mock(arguments: argparse.Namespace) -> int:
-    from fastgw.mock_provider.server import main as mock_main  # noqa: PLC0415
+    from fastgw.mock_provider.server import main as mock_main
 
     return mock_main(arguments.rest)
 

@@ -7,11 +7,11 @@ import socket
 
 from fastgw.app.launch import Control, Inheritance
 from fastgw.app.process import run
+from fastgw.app.supervisor import ChildMain
 from fastgw.domain.errors import ConfigError
 from fastgw.mock_provider.bill import demo_prices
 from fastgw.mock_provider.server import RunningMock, start
 from fastgw.mock_provider.service import Options
-
 
 
 def demo_text(port: int, listen: str, admin_listen: str, ledger_url: str, workers: int) -> str:
@@ -40,7 +40,7 @@ def free_port() -> int:
         return port
 
 
-def mock_main(port: int) -> object:
+def mock_main(port: int) -> ChildMain:
     """The main function of the child process that runs the mock provider on ``port``."""
 
     def main(inheritance: Inheritance, control: Control, slot: int) -> int:

@@ -137,5 +137,8 @@ def listen(settings: Settings, count: int) -> list[socket.socket]:
     except OSError as error:
         for sock in sockets:
             sock.close()
-        raise ConfigError("server.listen", f"expected an address that can be bound, got {settings.server.listen}: {os.strerror(error.errno or 0)}") from None
+        raise ConfigError(
+            "server.listen",
+            f"expected an address that can be bound, got {settings.server.listen}: {os.strerror(error.errno or 0)}",
+        ) from None
     return sockets

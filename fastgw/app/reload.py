@@ -21,4 +21,6 @@ def refuse_fixed_changes(old: Settings, new: Settings) -> None:
     )
     for path, was, becomes in fixed:
         if was != becomes:
-            raise ConfigError(path, "expected the value the gateway was started with; a change takes effect after a restart")
+            raise ConfigError(
+                path, "expected the value the gateway was started with; a change takes effect after a restart"
+            )

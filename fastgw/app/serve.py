@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -107,11 +107,20 @@ def database_path(path: Path | None) -> Path:
     return load(path, _AnySecret(os.environ)).ledger.database_path
 
 
-class _AnySecret(dict[str, str]):
+class _AnySecret(Mapping[str, str]):
     """An environment in which every name is set: looking at a ledger must not need the providers' keys."""
 
-    def get(self, key: str, default: object = None) -> str:  # type: ignore[override] # narrower on purpose
-        return super().get(key) or f"unset-{key}-{secrets.token_hex(8)}"
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+
+    def __getitem__(self, name: str) -> str:
+        return self._env.get(name) or f"unset-{name}-{secrets.token_hex(8)}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._env)
+
+    def __len__(self) -> int:
+        return len(self._env)
 
 
 def _demo_source(workers: int, env: Mapping[str, str]) -> tuple[Source, str, int]:
@@ -140,7 +149,9 @@ def _banner(inheritance: Inheritance, key: str, *, demo: bool) -> str:
     settings = inheritance.settings
     host, port = inheritance.listening[0].getsockname()[:2]
     url = f"http://{host if ':' not in host else f'[{host}]'}:{port}"
-    lines = [f"fastgw serves on {url} with {settings.server.workers} worker(s); providers: {', '.join(settings.providers)}"]
+    lines = [
+        f"fastgw serves on {url} with {settings.server.workers} worker(s); providers: {', '.join(settings.providers)}"
+    ]
     if settings.admin.address is not None:
         lines.append(f"admin on http://{settings.admin.address.host}:{settings.admin.address.port}")
         if settings.admin.token is None:

@@ -49,7 +49,9 @@ class Child:
 class Supervisor:
     """Owns the processes of one gateway."""
 
-    def __init__(self, inheritance: Inheritance, bookkeeper: ChildMain, worker: ChildMain, extra: dict[str, ChildMain]) -> None:
+    def __init__(
+        self, inheritance: Inheritance, bookkeeper: ChildMain, worker: ChildMain, extra: dict[str, ChildMain]
+    ) -> None:
         self._inheritance = inheritance
         self._others = [Child(name, -1, main) for name, main in extra.items()]
         self._bookkeeper = Child("bookkeeper", -1, bookkeeper)

@@ -68,7 +68,16 @@ class RequestFacts:
     """What was read. ``alias`` is the model's name as the caller wrote it; ``output_cap_tokens`` is 0 when the request sets none,
     and counts all of its ``n`` choices; ``text_bytes`` is the size of all string values, a measure of the prompt."""
 
-    __slots__ = ("_body", "_spans", "alias", "output_cap_tokens", "service_tier", "streaming", "text_bytes", "wants_usage")
+    __slots__ = (
+        "_body",
+        "_spans",
+        "alias",
+        "output_cap_tokens",
+        "service_tier",
+        "streaming",
+        "text_bytes",
+        "wants_usage",
+    )
 
     def __init__(self, operation: Operation, body: bytes) -> None:
         """Scan a body.
@@ -81,9 +90,15 @@ class RequestFacts:
             alias = spans.text(_MODEL)
             self.service_tier = spans.text(_SERVICE_TIER)
         except JsonSyntaxError as error:
-            raise _refuse("invalid_json", f"the body is not a JSON object that can be forwarded: {error} (byte {error.offset})") from None
+            raise _refuse(
+                "invalid_json", f"the body is not a JSON object that can be forwarded: {error} (byte {error.offset})"
+            ) from None
         if not alias:
-            raise _refuse("missing_model" if spans.kind(_MODEL) == ABSENT else "invalid_model", "`model` must be a non-empty string", "model")
+            raise _refuse(
+                "missing_model" if spans.kind(_MODEL) == ABSENT else "invalid_model",
+                "`model` must be a non-empty string",
+                "model",
+            )
         self.alias = alias
         self._body = body
         self._spans: MemberSpans = spans
@@ -156,5 +171,3 @@ def _output_cap(operation: Operation, spans: MemberSpans) -> int:
 
 def _refuse(code: str, message: str, param: str | None = None) -> GatewayError:
     return GatewayError(code, message, status=400, source="client", param=param)
-
-

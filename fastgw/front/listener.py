@@ -101,5 +101,3 @@ class FrontDoor:
 
 def _report_crash(error: BaseException) -> None:
     _log.error("a request's lane crashed", exc_info=error)
-
-

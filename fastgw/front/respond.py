@@ -34,7 +34,10 @@ class WireResponder:
 def error_response(error: GatewayError, dialect: Dialect, request_id: str, *, keep_alive: bool) -> bytes:
     """A whole answer that says what was refused, by whom, and whether to come again."""
     body = _SHAPES[dialect].error_body(error, request_id)
-    lines = "content-type: application/json\r\n" + f"x-fastgw-refused-by: {'provider' if error.source == 'upstream' else 'gateway'}\r\n"
+    lines = (
+        "content-type: application/json\r\n"
+         f"x-fastgw-refused-by: {'provider' if error.source == 'upstream' else 'gateway'}\r\n"
+    )
     if request_id:
         lines += f"x-request-id: {request_id}\r\n"
     if error.retry == "after":

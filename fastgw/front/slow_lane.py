@@ -40,7 +40,8 @@ class SlowLane:
     def hand_over(self, transport: asyncio.Transport, received: bytes) -> None:
         """Take a connection with the bytes that were read from it."""
         server = self._runner.server
-        assert server is not None, "start() comes first"
+        if server is None:
+            raise RuntimeError("start() comes first")
         protocol = server()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
@@ -64,8 +65,12 @@ async def _shape_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        code = {404: "unknown_path", 405: "method_not_allowed", 413: "body_too_large"}.get(error.status, "invalid_request")
-        answer = error_answer(request, GatewayError(code, _message(request, error.status), status=error.status, source="client"))
+        code = {404: "unknown_path", 405: "method_not_allowed", 413: "body_too_large"}.get(
+            error.status, "invalid_request"
+        )
+        answer = error_answer(
+            request, GatewayError(code, _message(request, error.status), status=error.status, source="client")
+        )
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer

@@ -1,4 +1,4 @@
-"""Phases 3 to 8: who calls, what is asked, may it be, where does it go. Synchronous, so nothing interleaves between check and effect."""
+"""Phases 3 to 8: who calls, what is asked, may it be, where does it go. Synchronous: nothing interleaves."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def open_entry(call: Call, subject: Subject, header: HeaderLookup, *, id_: int, 
     return entry
 
 
-def decide(call: Call, entry: LedgerEntry, subject: Subject, body: bytes) -> None:
-    """Read the request, check the model, choose the target, estimate the cost. Completes ``entry`` and sets the call's route and body.
+def decide(call: Call, entry: LedgerEntry, subject: Subject, body: bytes) -> Route:
+    """Read the request, check the model, choose the target, estimate the usage. Completes ``entry`` and ``call``.
 
     Raises:
         GatewayError: 400, 403 or 404.
@@ -75,6 +75,7 @@ def decide(call: Call, entry: LedgerEntry, subject: Subject, body: bytes) -> Non
     entry.input_tokens = estimate_tokens(facts.text_bytes)
     if call.operation in _CAN_ANSWER_TEXT:
         entry.output_tokens = facts.output_cap_tokens or DEFAULT_OUTPUT_TOKENS
+    return route
 
 
 def _allowed_route(call: Call, subject: Subject, alias: str) -> Route:
@@ -89,5 +90,9 @@ def _allowed_route(call: Call, subject: Subject, alias: str) -> Route:
     if route is not None and (allowed or subject.may_use(route.target.name)):
         return route
     raise GatewayError(
-        "model_not_allowed", f"key `{subject.key}` may not use the model `{show(alias)}`", status=403, source="policy", param="model"
+        "model_not_allowed",
+        f"key `{subject.key}` may not use the model `{show(alias)}`",
+        status=403,
+        source="policy",
+        param="model",
     )

@@ -1,4 +1,4 @@
-"""Phase 9: the call to the provider. One attempt; a pooled connection that was dead is replaced once, before any byte of an answer."""
+"""Phase 9: the call to the provider. One attempt; a pooled connection found dead before any byte is replaced once."""
 
 from __future__ import annotations
 

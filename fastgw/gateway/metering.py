@@ -15,7 +15,13 @@ from fastgw.domain.entry import UsageSource
 from fastgw.domain.operation import Operation
 from fastgw.domain.usage import Usage
 from fastgw.spend.estimate import fill_missing
-from fastgw.spend.meter import AnthropicStreamUsage, anthropic_tier, read_anthropic, read_openai_chat, read_openai_responses
+from fastgw.spend.meter import (
+    AnthropicStreamUsage,
+    anthropic_tier,
+    read_anthropic,
+    read_openai_chat,
+    read_openai_responses,
+)
 
 _USAGE: Final = MemberTable([b"usage", b"service_tier"])
 _RESPONSE_USAGE: Final = MemberTable([b"response.usage", b"response.service_tier"])

@@ -37,7 +37,12 @@ class Pipeline:
     __slots__ = ("_count", "_ids", "_recorder", "_responder", "snapshot")
 
     def __init__(
-        self, snapshot: Snapshot, recorder: Recorder, responder: Responder, ids: RequestIds, count: Callable[[str], None]
+        self,
+        snapshot: Snapshot,
+        recorder: Recorder,
+        responder: Responder,
+        ids: RequestIds,
+        count: Callable[[str], None],
     ) -> None:
         self.snapshot = snapshot
         self._recorder = recorder
@@ -59,10 +64,20 @@ class Pipeline:
         except (HttpSyntaxError, HttpLimitError) as error:
             self._fail(call, GatewayError("invalid_request", str(error), status=error.status, source="client"))
         except DeadlineExceeded:
-            self._fail(call, GatewayError("request_timeout", "the request's body did not arrive in time", status=408, source="client"))
+            self._fail(
+                call,
+                GatewayError(
+                    "request_timeout", "the request's body did not arrive in time", status=408, source="client"
+                ),
+            )
         except Exception:  # noqa: BLE001 - the exchange's boundary: a bug in one call must not take the others down
             _log.exception("call %s failed", call.entry.request_id if call.entry else "")
-            self._fail(call, GatewayError("internal_error", "the gateway failed; the request id names the case", status=500, source="internal"))
+            self._fail(
+                call,
+                GatewayError(
+                    "internal_error", "the gateway failed; the request id names the case", status=500, source="internal"
+                ),
+            )
 
     async def _serve(self, call: Call) -> None:
         exchange = call.exchange
@@ -71,12 +86,12 @@ class Pipeline:
         subject = call.snapshot.keys.identify(header)
         if isinstance(subject, GatewayError):
             raise subject
-        entry = admission.open_entry(call, subject, header, id_=self._ids.next(exchange.received_ns), started_ns=wall_ns())
+        entry = admission.open_entry(
+            call, subject, header, id_=self._ids.next(exchange.received_ns), started_ns=wall_ns()
+        )
         body = await exchange.body()
-        admission.decide(call, entry, subject, body)
+        route = admission.decide(call, entry, subject, body)
         settle.open_(call, self._recorder)
-        route = call.route
-        assert route is not None, "decide sets the route"
         answer, head = await attempts.call_provider(call, route)
         try:
             await relay.relay(call, route, answer, head, self._recorder)
@@ -93,6 +108,12 @@ class Pipeline:
 
 def _client_id(value: bytes | None) -> str:
     """The caller's own request id when it is one: short, visible, ASCII."""
-    if not value or len(value) > MAX_CLIENT_ID_BYTES or not value.isascii() or b" " in value or not value.decode().isprintable():
+    if (
+        not value
+        or len(value) > MAX_CLIENT_ID_BYTES
+        or not value.isascii()
+        or b" " in value
+        or not value.decode().isprintable()
+    ):
         return ""
     return value.decode()

@@ -182,5 +182,3 @@ def _own_lines(call: Call, route: Route, *, with_cost: bool) -> bytes:
         f"x-request-id: {entry.request_id}\r\nx-fastgw-model: {route.target.name}\r\n{cost}"
         f"x-fastgw-attempts: {entry.attempts}\r\nx-fastgw-overhead-us: {overhead_us}\r\n"
     ).encode("ascii", "backslashreplace")
-
-

@@ -59,7 +59,13 @@ class Snapshot:
     __slots__ = ("_accounts", "_memo", "_pricing", "aliases", "keys", "version")
 
     def __init__(
-        self, *, version: int, keys: KeyTable, aliases: AliasTable, accounts: Mapping[str, AccountRoute], pricing: Pricing
+        self,
+        *,
+        version: int,
+        keys: KeyTable,
+        aliases: AliasTable,
+        accounts: Mapping[str, AccountRoute],
+        pricing: Pricing,
     ) -> None:
         self.version: Final = version
         self.keys: Final = keys

@@ -14,7 +14,7 @@ _running: set[asyncio.Task[Any]] = set()
 
 def spawn(work: Coroutine[Any, Any, T], name: str, *, awaited: bool = False) -> asyncio.Task[T]:
     """Start a task and keep it alive. Unless somebody awaits it (``awaited``), its failure is logged."""
-    task = asyncio.create_task(work, name=name)  # noqa: TID251 - this is the one place
+    task = asyncio.create_task(work, name=name)
     _running.add(task)
     task.add_done_callback(_running.discard if awaited else _report)
     return task

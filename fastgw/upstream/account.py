@@ -46,7 +46,10 @@ class ProviderAccount:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._opening = 0
         self._pool = ProviderPool(
-            wheel, max_idle=settings.max_idle, idle_connection_ns=settings.idle_connection_ns, freed=self._connection_freed
+            wheel,
+            max_idle=settings.max_idle,
+            idle_connection_ns=settings.idle_connection_ns,
+            freed=self._connection_freed,
         )
 
     @property
@@ -170,5 +173,3 @@ def _tls_context(settings: AccountSettings) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=settings.ca_file or None)
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
