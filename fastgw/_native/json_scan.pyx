@@ -293,11 +293,12 @@ cpdef bytes splice(bytes body, edits):
 def fingerprint64(bytes data not None):
     cdef Cursor p = <Cursor>PyBytes_AS_STRING(data)
     cdef Py_ssize_t left = PyBytes_GET_SIZE(data)
+    cdef uint64_t length = <uint64_t>left
     # Four lanes keep the multiplier busy; the seeds are fractional digits of e, phi, pi and the square root of 2.
     cdef uint64_t lanes[4]
     cdef unsigned char last[32]
     cdef int i
-    lanes[0], lanes[1] = 0xB7E151628AED2A6B ^ <uint64_t>left, 0x9E3779B97F4A7C15
+    lanes[0], lanes[1] = 0xB7E151628AED2A6B, 0x9E3779B97F4A7C15
     lanes[2], lanes[3] = 0x243F6A8885A308D3, 0x6A09E667F3BCC909
     while left >= 32:
         for i in range(4):
@@ -310,8 +311,8 @@ def fingerprint64(bytes data not None):
         lanes[i] = mix(lanes[i], last + 8 * i)
     for i in range(1, 4):
         lanes[0] = mix(lanes[0], <Cursor>&lanes[i])
-    # Twice more, so that the last word read reaches every bit.
-    lanes[0] = mix(mix(lanes[0], <Cursor>&lanes[1]), <Cursor>&lanes[2])
+    # The length tells apart what was padded; one round more, so that it too reaches every bit.
+    lanes[0] = mix(mix(lanes[0], <Cursor>&length), <Cursor>&lanes[1])
     return lanes[0] >> 1
 
 
