@@ -35,7 +35,7 @@ cdef extern from *:
         return p;
     }
 
-    /* First byte of [p, end) that ends the plain part of a string: a quote, a backslash, a control character, non-ASCII. */
+    /* First byte of [p, end) that is a quote, a backslash, a control character or not ASCII; end when there is none. */
     static inline const unsigned char *fgw_first_special(const unsigned char *p, const unsigned char *end)
     {
     #ifdef FASTGW_SSE2
@@ -79,9 +79,10 @@ cdef extern from *:
         return p;
     }
 
-    /* Runs on through well-formed UTF-8 from p, which begins a character, for as long as 64 bytes are left. Ends at the first byte
-       that `first_special` stops at for another reason than not being ASCII, before a block that is all ASCII, or before one
-       that has a fault, so that the caller's check of single characters finds it. Without SSE2 it returns p. */
+    /* Runs on through well-formed UTF-8 from p, which begins a character, for as long as 64 bytes are left. Ends at
+       the first byte that `first_special` stops at for another reason than not being ASCII, before a block that is all
+       ASCII, or before one that has a fault, so that the caller's check of single characters finds it. Without SSE2 it
+       returns p. */
     static inline const unsigned char *fgw_utf8_run(const unsigned char *p, const unsigned char *end)
     {
     #ifdef FASTGW_SSE2
@@ -94,7 +95,7 @@ cdef extern from *:
             __m128i block[4];
             uint64_t high, stop, below_90, below_a0, below_c0, below_c2, below_e0, below_f0, below_f5;
             uint64_t lead, lead3, lead4, follow, fault, checked, e0, ed, f0, f4;
-            int i;
+            int i, cut;
             for (i = 0; i < 4; i++) block[i] = _mm_loadu_si128((const __m128i *)(p + 16 * i));
             FASTGW_MASK(high, x);
             if (!high) return p;
@@ -125,9 +126,8 @@ cdef extern from *:
             if (fault & checked) return p;
             if (stop) return p + __builtin_ctzll(stop);
             /* A character that is cut by the end of the block begins the next one. */
-            i = 63 - (lead ? __builtin_clzll(lead) : 63);
-            i = (lead4 >> i & 1) ? (i > 60 ? i : 64) : (lead3 >> i & 1) ? (i > 61 ? i : 64) : (lead >> i & 1) ? (i > 62 ? i : 64) : 64;
-            p += i;
+            cut = lead >> 63 ? 63 : lead3 >> 62 & 1 ? 62 : lead4 >> 61 & 1 ? 61 : 64;
+            p += cut;
         }
     #undef FASTGW_MASK
     #undef FASTGW_BELOW
@@ -136,8 +136,8 @@ cdef extern from *:
         return p;
     }
 
-    /* First occurrence of the needle (length >= 1) in [p, end), or NULL. Looks for its first and last byte side by side, which
-       beats a general search on text of some hundred bytes. */
+    /* First occurrence of the needle (length >= 1) in [p, end), or NULL. Looks for its first and last byte side by
+       side, which beats a general search on text of some hundred bytes. */
     static inline const unsigned char *fgw_find_needle(
         const unsigned char *p, const unsigned char *end, const unsigned char *needle, Py_ssize_t length)
     {

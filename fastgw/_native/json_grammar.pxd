@@ -1,7 +1,7 @@
 """The grammar of RFC 8259 on raw bytes, as inline functions over a cursor: strict, iterative, without Python objects.
 
-Each `skip_*` returns the position behind what it names, or NULL after it wrote the fault into the `Scan`. Nothing is read at or
-behind `Scan.end`. UTF-8 is checked in every string, also of values that nobody asks for.
+Each `skip_*` returns the position behind what it names, or NULL after it wrote the fault into the `Scan`. Nothing is
+read at or behind `Scan.end`. UTF-8 is checked in every string, also of values that nobody asks for.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -198,7 +198,10 @@ cdef inline Cursor skip_name(Scan *scan, Cursor p) noexcept nogil:
 
 
 cdef inline Cursor skip_value(Scan *scan, Cursor p) noexcept nogil:
-    """One value of any kind inside the top-level object; p may be at the end. Iterative: the levels are in `closers`."""
+    """One value of any kind inside the top-level object; p may be at the end.
+
+    Iterative: the levels are in `closers`.
+    """
     cdef unsigned char closers[DEPTH_CAPACITY]
     cdef int depth = 0
     while True:
@@ -272,7 +275,10 @@ cdef inline int short_escape(unsigned char letter) noexcept nogil:
 
 
 cdef inline int unicode_escape(Cursor *at, Cursor end) noexcept nogil:
-    """The code point of the \\u escape (or surrogate pair) whose first digit is at[0], which moves behind; -1: lone surrogate."""
+    """The code point of the \\u escape (or pair of them) with its first digit at[0], which moves behind it.
+
+    -1: half of a surrogate pair.
+    """
     cdef int code = hex4(at[0]), low
     at[0] += 4
     if code < 0xD800 or code > 0xDFFF:
@@ -287,7 +293,10 @@ cdef inline int unicode_escape(Cursor *at, Cursor end) noexcept nogil:
 
 
 cdef inline Py_ssize_t unescape(Cursor p, Cursor end, unsigned char *out) noexcept nogil:
-    """Decodes the inside of a valid JSON string into `out`, which holds at least end - p bytes; -1 for a lone surrogate."""
+    """Decodes the inside of a valid JSON string into `out`, which has room for end - p bytes.
+
+    The length of the result; -1: half of a surrogate pair.
+    """
     cdef Py_ssize_t length = 0
     cdef Cursor stop
     cdef int code
@@ -319,7 +328,7 @@ cdef inline uint64_t power_of_ten(int64_t exponent) noexcept nogil:
 
 
 cdef inline int64_t whole_number(Cursor p, Cursor end, bint *is_whole) noexcept nogil:
-    """The value of a valid JSON number; is_whole tells whether it is one of int64 without a fraction, in any spelling."""
+    """The value of a valid JSON number; is_whole tells whether it is in int64 and without a fraction."""
     cdef bint negative = p[0] == c'-', in_fraction = False, small = False
     cdef int64_t exponent = 0, zeros = 0, fraction = 0, significant = 0
     cdef uint64_t digits = 0, limit = (<uint64_t>1 << 63) - (0 if negative else 1)

@@ -1,8 +1,8 @@
 """Owns the one strict pass over a JSON request body (RFC 8259) and the cutting and pasting that follows from it.
 
-Invariant: what `scan_object` accepts, every strict parser reads the same way, and the members of the table occur at most once
-however their names are spelled. It does not build values, does not change bytes on its own and knows nothing of any API.
-The documentation of the public names is in the stub.
+Invariant: what `scan_object` accepts, every strict parser reads the same way, and the members of the table occur at
+most once however their names are spelled. It does not build values, does not change bytes on its own and knows nothing
+of any API. The documentation of the public names is in the stub.
 """
 
 cimport cython
@@ -40,7 +40,7 @@ OBJECT, ARRAY = KIND_OBJECT, KIND_ARRAY
 globals()["NULL"] = KIND_NULL  # as a plain name it is the C null pointer
 
 MAX_DEPTH = DEPTH_CAPACITY
-FAULT_MESSAGES = (
+cdef tuple FAULT_MESSAGES = (
     "unexpected end of the JSON text", "the JSON text is not an object", "byte order mark before the JSON text",
     "unexpected bytes after the JSON object", "JSON is nested too deep", "invalid UTF-8 in a string",
     "control character in a string", "invalid escape in a string", "invalid number", "expected a value",
@@ -48,7 +48,7 @@ FAULT_MESSAGES = (
     "expected ',' or the end of the object or array", "a member is given twice",
 )
 # Only these are escaped in a literal that we write; DEL and everything from U+0080 go as they are.
-ESCAPES = {code: b"\\u%04x" % code for code in range(0x20)} | {
+cdef dict ESCAPES = {code: b"\\u%04x" % code for code in range(0x20)} | {
     0x22: b'\\"', 0x5C: b"\\\\", 0x08: b"\\b", 0x09: b"\\t", 0x0A: b"\\n", 0x0C: b"\\f", 0x0D: b"\\r",
 }
 
@@ -293,12 +293,13 @@ cpdef bytes splice(bytes body, edits):
 def fingerprint64(bytes data not None):
     cdef Cursor p = <Cursor>PyBytes_AS_STRING(data)
     cdef Py_ssize_t left = PyBytes_GET_SIZE(data)
+    cdef uint64_t length = <uint64_t>left
     # Four lanes keep the multiplier busy; the seeds are fractional digits of e, phi, pi and the square root of 2.
     cdef uint64_t lanes[4]
     cdef unsigned char last[32]
     cdef int i
-    lanes[0], lanes[1], lanes[2], lanes[3] = 0xB7E151628AED2A6B, 0x9E3779B97F4A7C15, 0x243F6A8885A308D3, 0x6A09E667F3BCC909
-    lanes[0] ^= <uint64_t>left
+    lanes[0], lanes[1] = 0xB7E151628AED2A6B, 0x9E3779B97F4A7C15
+    lanes[2], lanes[3] = 0x243F6A8885A308D3, 0x6A09E667F3BCC909
     while left >= 32:
         for i in range(4):
             lanes[i] = mix(lanes[i], p + 8 * i)
@@ -310,8 +311,8 @@ def fingerprint64(bytes data not None):
         lanes[i] = mix(lanes[i], last + 8 * i)
     for i in range(1, 4):
         lanes[0] = mix(lanes[0], <Cursor>&lanes[i])
-    # Twice more, so that the last word read reaches every bit.
-    lanes[0] = mix(mix(lanes[0], <Cursor>&lanes[1]), <Cursor>&lanes[2])
+    # The length tells apart what was padded; one round more, so that it too reaches every bit.
+    lanes[0] = mix(mix(lanes[0], <Cursor>&length), <Cursor>&lanes[1])
     return lanes[0] >> 1
 
 

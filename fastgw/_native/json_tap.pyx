@@ -1,15 +1,15 @@
 """Owns the reading of a few members from a JSON answer that passes by in pieces of any size.
 
-Invariant: the result does not depend on where the pieces were cut, and nothing but the captured values is kept. It is lenient:
-it does not judge numbers, escapes or UTF-8, because the answer is forwarded whatever we think of it, and in objects and arrays
-whose names do not matter it follows strings and brackets only. What it cannot follow makes it `broken`; it never raises on
-content. The states:
+Invariant: the result does not depend on where the pieces were cut, and nothing but the captured values is kept. It is
+lenient: it does not judge numbers, escapes or UTF-8, because the answer is forwarded whatever we think of it, and in
+objects and arrays whose names do not matter it follows strings and brackets only. What it cannot follow makes it
+`broken`; it never raises on content. The states:
 
     START: '{' -> FIRST_NAME
     FIRST_NAME, NEXT_NAME: '"' -> NAME (a backslash: NAME_ESCAPE and back), '"' -> COLON, ':' -> VALUE
-    VALUE: '"' -> TEXT (a backslash: TEXT_ESCAPE and back); number or word -> SCALAR; '{' -> FIRST_NAME or SKIM; '[' -> SKIM
-    SKIM: '"' -> TEXT; '{' or '[' -> SKIM
-    the end of a value -> AFTER (an object whose names matter) or SKIM; of the outermost object -> DONE
+    VALUE: '"' -> TEXT (a backslash: TEXT_ESCAPE and back); number or word -> SCALAR; a bracket as in SKIM
+    SKIM: '"' -> TEXT; '{' -> FIRST_NAME where names matter, else SKIM; '[' -> SKIM
+    the end of a value -> AFTER where names matter, else SKIM; of the outermost object -> DONE
     AFTER: ',' -> NEXT_NAME
 
 The documentation of the public names is in the stub.
@@ -247,7 +247,7 @@ cdef class JsonTap:
         cdef _Level level = self._level()
         cdef int position = -1
         if self._name_bytes <= MAX_RAW_NAME_BYTES:
-            memset(self._name + self._name_bytes, 0, NAME_PADDING)  # the decoder stops there, not behind, in a cut escape
+            memset(self._name + self._name_bytes, 0, NAME_PADDING)  # stops the decoder in an escape that is cut short
             position = level.table.find(self._name, self._name_bytes, self._name_escaped)
         self._next_index[self._depth - 1] = -1 if position < 0 else level.value_index[position]
         self._next_inside = None if position < 0 else level.inside[position]

@@ -1,7 +1,8 @@
 """The framing of server-sent events (WHATWG HTML, section 9.2) on raw bytes, as inline functions over a cursor.
 
-`next_cut` is resumable: all that it knows of the bytes before is in `Lines`. The state of a line, in `Lines.field`: 0 at its start,
-1-3 inside "data", FIELD_NAME behind it, COLON behind "data:", VALUE, or OTHER (a line that is no data line).
+`next_cut` is resumable: all that it knows of the bytes before is in `Lines`. The state of a line, in `Lines.field`: 0
+at its start, 1-3 inside "data", FIELD_NAME behind it, COLON behind "data:", VALUE, or OTHER (a line that is no data
+line).
 """
 
 from libc.string cimport memcmp
@@ -31,7 +32,7 @@ cdef struct Lines:
 
 
 cdef inline Cursor read_field(Lines *lines, Cursor p, Cursor end) noexcept nogil:
-    """Reads on in a line whose field name is not known yet; stops at the value, in an other line, or at the line's end."""
+    """Reads on in a line of unknown kind; stops at the value, in a line of another kind, or at the line's end."""
     if lines.field == 0 and end - p >= 6 and memcmp(p, b"data: ", 6) == 0:
         lines.field = VALUE
         return p + 6

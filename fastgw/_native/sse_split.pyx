@@ -1,10 +1,11 @@
-"""Owns the cutting of a stream of server-sent events (WHATWG HTML, section 9.2) into events, and the filter of the relay.
+"""Owns the cutting of a stream of server-sent events (WHATWG HTML, section 9.2), and the filter of the relay.
 
-Invariant: what comes out does not depend on where the input was cut, and every byte comes out exactly once, in order, but for the
-`usage` members that the filter is told to hide. It does not interpret events beyond that.
+Invariant: what comes out does not depend on where the input was cut, and every byte comes out exactly once, in order,
+but for the `usage` members that the filter is told to hide. It does not interpret events beyond that.
 
-An event ends with its blank line. Where that line ends in CR, the next byte decides whether an LF still belongs to it, so such
-an event is complete one byte later (or at the end of the stream). The documentation of the public names is in the stub.
+An event ends with its blank line. Where that line ends in CR, the next byte decides whether an LF still belongs to it,
+so such an event is complete one byte later (or at the end of the stream). The documentation of the public names is in
+the stub.
 """
 
 cimport cython
