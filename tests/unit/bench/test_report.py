@@ -67,10 +67,11 @@ def test_added_p99_limit(p99_us: float, is_met: bool) -> None:
     assert outcome(make_result(fastgw_p99_us=p99_us), "added p99") is is_met
 
 
-def test_added_p99_is_never_compared_with_noise() -> None:
-    result = make_result(fastgw_p99_us=130.0)
+@pytest.mark.parametrize(("p99_us", "is_met"), [(130.0, True), (131.0, False)])
+def test_added_p99_is_never_compared_with_less_than_the_resolution(p99_us: float, is_met: bool) -> None:
+    result = make_result(fastgw_p99_us=p99_us)
     result.rows["nginx"].latency[1000] = [Latency(60, 99, 0, 1.0)]
-    assert outcome(result, "added p99") is True
+    assert outcome(result, "added p99") is is_met
 
 
 def test_what_was_not_run_is_not_judged() -> None:
