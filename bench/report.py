@@ -186,7 +186,7 @@ def verdicts(results: Sequence[CaseResult]) -> list[Verdict]:
     others = max((sample.others_cores for sample in samples), default=0.0)
     if others > QUIET_CORES:
         found.append(
-            Verdict(f"not a quiet machine: others kept up to {others:.2f} cores busy, figures are rough", None)
+            Verdict(f"not a quiet machine: others kept {others:.2f} cores busy, figures are rough", None)
         )
     return found
 
