@@ -185,9 +185,7 @@ def verdicts(results: Sequence[CaseResult]) -> list[Verdict]:
     found.append(Verdict(f"failed requests (closed loop: all, open loop: {SUBJECT}): {failed}", failed == 0))
     others = max((sample.others_cores for sample in samples), default=0.0)
     if others > QUIET_CORES:
-        found.append(
-            Verdict(f"not a quiet machine: others kept {others:.2f} cores busy, figures are rough", None)
-        )
+        found.append(Verdict(f"not a quiet machine: others kept {others:.2f} cores busy, figures are rough", None))
     return found
 
 
