@@ -91,6 +91,32 @@ def tree_cpu_ns(root: int) -> int:
     return total_ns
 
 
+def parse_machine_ns(text: str) -> int:
+    """What all cores together were busy, from the text of ``/proc/stat``: everything but idle and waiting for disks.
+
+    Guest time is left out because it is in user time already. Resolution: a tick a core.
+    """
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in text.split(maxsplit=9)[1:9])
+    return (user + nice + system + irq + softirq + steal) * TICK_NS
+
+
+class Neighbours:
+    """How much of the machine others use while we measure: what the cores did, less what our own tree did."""
+
+    def __init__(self) -> None:
+        self._began_ns = time.monotonic_ns()
+        self._others_ns = self._read_ns()
+
+    @staticmethod
+    def _read_ns() -> int:
+        return parse_machine_ns((PROC / "stat").read_text()) - tree_cpu_ns(os.getpid())
+
+    def cores(self) -> float:
+        """The cores that others kept busy since this was made, on average; 0 on a quiet machine."""
+        spent_ns = self._read_ns() - self._others_ns
+        return max(spent_ns, 0) / (time.monotonic_ns() - self._began_ns)
+
+
 def footprint(pid: int) -> Footprint:
     """Memory, open descriptors and threads of one process. Raises ``OSError`` when it is gone."""
     folder = PROC / str(pid)

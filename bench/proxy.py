@@ -23,7 +23,7 @@ from pathlib import Path
 
 from bench.contenders import KEY, STARTERS, Contender, Upstream, missing_tools, start, start_upstream
 from bench.environment import describe
-from bench.measure import tree_cpu_ns, tree_footprints
+from bench.measure import Neighbours, tree_cpu_ns, tree_footprints
 from bench.payloads import PATH, Case, request_body, select_cases
 from bench.report import DIRECT, CaseResult, Latency, Row, Throughput, as_json, table, verdicts
 from bench.spawn import LOAD_CORE, end_all, end_all_at_exit, run_on_core
@@ -61,6 +61,7 @@ def measure_throughput(load: WrkLoad, case: Case, contender: Contender, seconds:
     """One warm-up and one counted run."""
     connections = CONNECTIONS_STREAMED if case.streamed else CONNECTIONS_PLAIN
     load.run(contender.port, connections=connections, seconds=WARM_UP_SECONDS)
+    neighbours = Neighbours()
     before_ns = tree_cpu_ns(contender.child.pid)
     seen = load.run(contender.port, connections=connections, seconds=seconds)
     cpu_us = (tree_cpu_ns(contender.child.pid) - before_ns) / 1000
@@ -71,6 +72,7 @@ def measure_throughput(load: WrkLoad, case: Case, contender: Contender, seconds:
         cpu_us_per_request=cpu_us / seen.requests,
         busy_ratio=cpu_us / seen.duration_us,
         failed=seen.failed,
+        others_cores=round(neighbours.cores(), 3),
     )
 
 

@@ -18,6 +18,8 @@ CPU_LIMIT_STREAMED = 2.0
 CPU_LIMIT_AIOHTTP = 0.2
 P99_LIMIT = 3.0
 P99_RATE_PER_S = 1000
+QUIET_CORES = 0.1
+"""Neighbours that use more than this make figures rough: they evict caches and delay wake-ups."""
 RESOLUTION_US = 10.0
 """Added latency below this is noise of timer and scheduler; a ratio is never taken against less."""
 
@@ -30,6 +32,8 @@ class Throughput:
     cpu_us_per_request: float
     busy_ratio: float
     failed: int
+    others_cores: float = 0.0
+    """Cores that processes which are not the bench's kept busy meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,13 @@ class Row:
         return median(sample.busy_ratio for sample in self.throughput)
 
     @property
+    def latency_failed(self) -> int:
+        """Failed and skipped: of a contender that cannot sustain the rate, not a fault but its limit."""
+        return sum(sample.failed for samples in self.latency.values() for sample in samples)
+
+    @property
     def failed(self) -> int:
-        return sum(sample.failed for sample in self.throughput) + sum(
-            sample.failed for samples in self.latency.values() for sample in samples
-        )
+        return sum(sample.failed for sample in self.throughput) + self.latency_failed
 
     def p50_us(self, rate_per_s: int) -> float:
         return median(sample.p50_us for sample in self.latency[rate_per_s])
@@ -118,7 +125,7 @@ def table(result: CaseResult) -> str:
     """The table of a case. Latencies of ``direct`` are absolute, those of the others what they add to it."""
     rates = sorted({rate for row in result.rows.values() for rate in row.latency})
     header = ["contender", "req/s", "CPU us/req", "vs nginx", "busy"]
-    header += [f"p50/p99 us @{rate}" for rate in rates] + ["reads", "RSS MB", "failed"]
+    header += [f"p50/p99 us @{rate}" for rate in rates] + ["reads", "RSS MB", "failed", "others"]
     nginx = result.rows.get("nginx")
     lines = []
     for row in result.rows.values():
@@ -135,6 +142,8 @@ def table(result: CaseResult) -> str:
         reads = [sample.reads_per_answer for rate in rates[:1] for sample in row.latency.get(rate, [])]
         cells.append(f"{median(reads):.1f}" if reads else "")
         cells += [f"{row.rss_bytes / 1e6:.1f}" if row.rss_bytes else "", str(row.failed)]
+        others = [sample.others_cores for sample in row.throughput]
+        cells.append(f"{max(others):.2f}" if others else "")
         lines.append(cells)
     title = f"{result.case.name}" + (" (latency: first byte)" if result.case.streamed else "")
     return f"{title}\n{render(header, lines)}"
@@ -170,8 +179,13 @@ def verdicts(results: Sequence[CaseResult]) -> list[Verdict]:
         found.append(_cpu_verdict(result, "nginx", limit))
         found.append(_cpu_verdict(result, "aiohttp", CPU_LIMIT_AIOHTTP))
         found.append(_p99_verdict(result))
-    failed = sum(row.failed for result in results for row in result.rows.values())
-    found.append(Verdict(f"failed requests, all contenders: {failed}", failed == 0))
+    samples = [sample for result in results for row in result.rows.values() for sample in row.throughput]
+    failed = sum(sample.failed for sample in samples)
+    failed += sum(result.rows[SUBJECT].latency_failed for result in results if SUBJECT in result.rows)
+    found.append(Verdict(f"failed requests (closed loop: all, open loop: {SUBJECT}): {failed}", failed == 0))
+    others = max((sample.others_cores for sample in samples), default=0.0)
+    if others > QUIET_CORES:
+        found.append(Verdict(f"not a quiet machine: others kept {others:.2f} cores busy, figures are rough", None))
     return found
 
 

@@ -10,10 +10,13 @@ import time
 import pytest
 
 from bench.measure import (
+    TICK_NS,
+    Neighbours,
     Stat,
     footprint,
     median,
     members,
+    parse_machine_ns,
     parse_stat,
     percentile,
     process_cpu_ns,
@@ -72,6 +75,18 @@ def test_tree_covers_a_child_and_forgets_it() -> None:
         assert tree_cpu_ns(child.pid) == 0
         with pytest.raises(OSError, match=r"\[Errno"):
             process_cpu_ns(child.pid)
+
+
+def test_parse_machine_ns() -> None:
+    line = "cpu  1 2 3 1000 2000 4 5 6 50 60\ncpu0 7 7 7 7 7 7 7 7 7 7\n"
+    assert parse_machine_ns(line) == 21 * TICK_NS
+
+
+@pytest.mark.parametrize(("later_ns", "is_busy"), [(1_000, False), (0, False), (10**15, True)])
+def test_neighbours_are_what_is_not_ours(later_ns: int, is_busy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([1_000, later_ns])
+    monkeypatch.setattr(Neighbours, "_read_ns", lambda _: next(readings))
+    assert (Neighbours().cores() > 0) is is_busy
 
 
 def test_footprint_sees_descriptors_and_memory() -> None:

@@ -67,10 +67,11 @@ def test_added_p99_limit(p99_us: float, is_met: bool) -> None:
     assert outcome(make_result(fastgw_p99_us=p99_us), "added p99") is is_met
 
 
-def test_added_p99_is_never_compared_with_noise() -> None:
-    result = make_result(fastgw_p99_us=130.0)
+@pytest.mark.parametrize(("p99_us", "is_met"), [(130.0, True), (131.0, False)])
+def test_added_p99_is_never_compared_with_less_than_the_resolution(p99_us: float, is_met: bool) -> None:
+    result = make_result(fastgw_p99_us=p99_us)
     result.rows["nginx"].latency[1000] = [Latency(60, 99, 0, 1.0)]
-    assert outcome(result, "added p99") is True
+    assert outcome(result, "added p99") is is_met
 
 
 def test_what_was_not_run_is_not_judged() -> None:
@@ -79,10 +80,25 @@ def test_what_was_not_run_is_not_judged() -> None:
     assert [line.is_met for line in verdicts([result])] == [None, None, None, True]
 
 
-def test_one_failed_request_fails() -> None:
+def test_one_failed_request_of_the_closed_loop_fails() -> None:
     result = make_result()
     result.rows["nginx"].throughput.append(Throughput(1, 1, 1, 1))
     assert outcome(result, "failed requests") is False
+
+
+@pytest.mark.parametrize(("name", "is_met"), [("aiohttp", True), ("fastgw", False)])
+def test_an_overload_is_a_failure_of_fastgw_only(name: str, is_met: bool) -> None:
+    result = make_result()
+    result.rows[name].latency[1000].append(Latency(1, 1, 1, 1))
+    assert outcome(result, "failed requests") is is_met
+    assert result.rows[name].failed == 1
+
+
+def test_neighbours_are_named() -> None:
+    result = make_result()
+    assert all("quiet" not in line.text for line in verdicts([result]))
+    result.rows["nginx"].throughput.append(Throughput(1, 1, 1, 0, 0.11))
+    assert outcome(result, "not a quiet machine") is None
 
 
 def test_table_has_a_line_each() -> None:
@@ -90,7 +106,7 @@ def test_table_has_a_line_each() -> None:
     assert title == "1k-plain-http"
     assert header.split()[:2] == ["contender", "req/s"]
     assert [line.split()[0] for line in lines] == ["direct", "nginx", "aiohttp", "fastgw"]
-    assert lines[1].split() == ["nginx", "40,000", "25.0", "1.00", "90%", "+40/+100", "1.0", "50.0", "0"]
+    assert lines[1].split() == ["nginx", "40,000", "25.0", "1.00", "90%", "+40/+100", "1.0", "50.0", "0", "0.00"]
     assert lines[3].split()[3] == "1.60"
 
 

@@ -37,6 +37,11 @@ def test_a_leak_in_one_process_is_not_hidden_by_another() -> None:
     assert [line.is_met for line in growth_verdicts([WORKER, WRITER], after)] == [True, False, False]
 
 
+def test_fewer_descriptors_than_before_are_fine() -> None:
+    lines = growth_verdicts([WORKER], [WORKER._replace(descriptors=12, threads=1)])
+    assert [line.is_met for line in lines] == [True, True, True]
+
+
 def test_a_restarted_process_fails() -> None:
     (line,) = growth_verdicts([WORKER], [WORKER._replace(pid=12)])
     assert line.is_met is False
