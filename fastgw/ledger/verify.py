@@ -63,7 +63,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verify(path: Path) -> Verification:
-    """Check the database at ``path`` and its journal directory. Reads every row once; raises nothing for a broken file."""
+    """Check the database at ``path`` and its journal directory. Reads every row; raises nothing for a broken file."""
     findings: list[str] = []
     notes: list[str] = []
     totals = None

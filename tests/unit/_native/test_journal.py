@@ -306,7 +306,9 @@ def test_a_truncated_file_gives_the_records_before_the_cut(tmp_path: Path) -> No
 
 def test_a_record_longer_than_one_read_is_whole(tmp_path: Path) -> None:
     writer = JournalWriter(str(tmp_path), 0, 1)
-    records = [(SETTLED, number, os.urandom(size)) for number, size in enumerate((65_000, 500, 200_000, 65_520, 65_521, 3))]
+    records = [
+        (SETTLED, number, os.urandom(size)) for number, size in enumerate((65_000, 500, 200_000, 65_520, 65_521, 3))
+    ]
     for record in records:
         assert writer.append(*record)
     (path,) = segment_paths(tmp_path)
