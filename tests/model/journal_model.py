@@ -1,7 +1,7 @@
 """The slow, obvious twin of the journal and of the ledger behind it.
 
-A segment is a list; an appended record is in it for good; a reader has what is in the list. A ledger row is: the settlement, else the
-estimate once its worker is gone.
+A segment is a list; an appended record is in it for good; a reader has what is in the list. A ledger row is: the
+settlement, else the estimate once its worker is gone.
 """
 
 from __future__ import annotations

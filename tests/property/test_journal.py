@@ -1,4 +1,4 @@
-"""The journal equals its model, and the ledger behind it has one row a call, under any interleaving of life and death."""
+"""The journal equals its model, and the ledger behind it has one row a call, whoever dies when."""
 
 from __future__ import annotations
 

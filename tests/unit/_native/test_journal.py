@@ -249,22 +249,20 @@ def _filled(directory: Path) -> tuple[Path, list[tuple[int, int, bytes]]]:
 
 
 def test_a_changed_byte_never_becomes_a_record(tmp_path: Path) -> None:
-    """Every byte of the file, with three changes each: what is read is a prefix of what was written, or the file is refused."""
+    """Every byte of the file, three changes each: what is read is a prefix of what was written, or nothing at all."""
     path, records = _filled(tmp_path)
     whole = path.read_bytes()
     used_bytes = struct.unpack_from("<Q", whole, 40)[0]
     damaged = tmp_path / "damaged.seg"
-    refused = 0
     for offset in range(used_bytes + 16):
         for mask in (0x01, 0x80, 0xFF):
             damaged.write_bytes(whole[:offset] + bytes([whole[offset] ^ mask]) + whole[offset + 1 :])
-            try:
-                got = read_all(damaged)
-            except JournalError as error:
-                assert error.__cause__ is None
-                assert offset < 56
-                refused += 1
+            if offset < 40 or 48 <= offset < 56:
+                with pytest.raises(JournalError) as caught:
+                    read_all(damaged)
+                assert caught.value.__cause__ is None
                 continue
+            got = read_all(damaged)
             assert got == records[: len(got)], offset
             if 64 <= offset < used_bytes and not _is_padding(offset):
                 assert len(got) < len(records)
@@ -272,7 +270,6 @@ def test_a_changed_byte_never_becomes_a_record(tmp_path: Path) -> None:
                 reader.read()
                 assert reader.torn
                 assert not reader.finished
-    assert refused == (40 + 8) * 3
 
 
 def _is_padding(offset: int) -> bool:

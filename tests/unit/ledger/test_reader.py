@@ -16,7 +16,7 @@ def test_reads_sums_and_entries(ledger: Path) -> None:
     async def main() -> None:
         reader = await LedgerReader.open(ledger)
         assert (await reader.totals()).cost_nano_usd == 2_000_001_501
-        assert [row.group for row in await reader.spend(["team"])][0] == ("a",)
+        assert (await reader.spend(["team"]))[0].group == ("a",)
         assert (await reader.totals(CALLS[1].started_ns, CALLS[2].started_ns)).calls == 1
         assert await reader.entries(10) == CALLS[::-1]
         assert await reader.entries(1, until_ns=CALLS[2].started_ns) == [CALLS[1]]
