@@ -28,7 +28,7 @@ class LedgerReader:
     @classmethod
     async def open(cls, path: str | Path) -> LedgerReader:
         """Open ``path``. Raises ``sqlite3.OperationalError`` if there is no such file; makes none."""
-        # A file that cannot be opened fails here: in aiosqlite it would leave a thread behind that speaks to a closed loop.
+        # A file that cannot be opened fails here; aiosqlite would leave a thread that speaks to a closed loop.
         open_reader(path).close()
         return cls(await aiosqlite.connect(reader_uri(path), uri=True, isolation_level=None))
 

@@ -351,7 +351,8 @@ def test_run_drains_until_told_to_stop_and_to_the_end(books: Books) -> None:
 def test_run_goes_on_after_a_failure(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = books.worker()
     append(journal, SETTLED, settled(1))
-    apply, failures = books.writer.apply, []
+    apply = books.writer.apply
+    failures: list[object] = []
 
     def sometimes(batch: object) -> None:
         if len(failures) < 3:
