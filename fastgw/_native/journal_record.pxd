@@ -50,7 +50,7 @@ cdef inline uint64_t mix(uint64_t state, uint64_t word) noexcept nogil:
 
 cdef inline uint64_t checksum(const uint8_t *data, Py_ssize_t length, uint64_t seed) noexcept nogil:
     cdef uint64_t left = seed
-    cdef uint64_t right = ~seed
+    cdef uint64_t right = <uint64_t>ODD  # not of the seed, which must not cancel out when the lanes meet
     cdef uint64_t word
     # Two lanes, because one is bound by the latency of the multiplication.
     while length >= 16:
@@ -66,7 +66,7 @@ cdef inline uint64_t checksum(const uint8_t *data, Py_ssize_t length, uint64_t s
         left = mix(left, word)
         data += 8
         length -= 8
-    return mix(mix(left, right), 0)
+    return mix(mix(left, 0), right)
 
 
 cdef inline uint64_t commit_word(

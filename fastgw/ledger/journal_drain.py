@@ -229,11 +229,10 @@ class JournalDrain:
                 self._close_stored(record_id)
 
     def _put_away(self) -> None:
-        # Oldest first, so that a crash half-way never leaves an opening without its settlement behind.
-        for name in sorted(self._finished):
+        for name in list(self._finished):
             (self._directory / name).unlink(missing_ok=True)
             self._finished.discard(name)
-        for name in sorted(self._bad):
+        for name in list(self._bad):
             with contextlib.suppress(FileNotFoundError):
                 (self._directory / name).rename(self._directory / f"{name}.bad")
             self._bad.discard(name)

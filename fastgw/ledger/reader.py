@@ -16,7 +16,7 @@ import aiosqlite
 from fastgw.domain.entry import LedgerEntry
 from fastgw.ledger.queries import Query, Spend, entries_query, spend_query, spend_row
 from fastgw.ledger.schema import entry_of
-from fastgw.storage.sqlite import reader_uri
+from fastgw.storage.sqlite import open_reader, reader_uri
 
 
 class LedgerReader:
@@ -28,6 +28,8 @@ class LedgerReader:
     @classmethod
     async def open(cls, path: str | Path) -> LedgerReader:
         """Open ``path``. Raises ``sqlite3.OperationalError`` if there is no such file; makes none."""
+        # A file that cannot be opened fails here; aiosqlite would leave a thread that speaks to a closed loop.
+        open_reader(path).close()
         return cls(await aiosqlite.connect(reader_uri(path), uri=True, isolation_level=None))
 
     async def close(self) -> None:

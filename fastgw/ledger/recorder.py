@@ -64,15 +64,11 @@ class Recorder:
 
     def opened(self, entry: LedgerEntry) -> None:
         """Record an admitted call, with its estimate as cost: the row it becomes if nothing else is recorded."""
-        payload = self._encode(entry)
-        if self._waiting or not self._append(OPENED, entry.id, payload):
-            self._keep(OPENED, entry.id, payload)
+        self._record(OPENED, entry.id, self._encode(entry))
 
     def settled(self, entry: LedgerEntry) -> None:
         """Record what a call has really come to; once for each ``opened``."""
-        payload = self._encode(entry)
-        if self._waiting or not self._append(SETTLED, entry.id, payload):
-            self._keep(SETTLED, entry.id, payload)
+        self._record(SETTLED, entry.id, self._encode(entry))
 
     def flush(self) -> None:
         """Try to bring waiting records to the journal; a no-op when there are none."""
@@ -84,8 +80,11 @@ class Recorder:
             return  # its reason is the writer's `problem`
         while self._waiting:
             kind, record_id, payload = self._waiting[0]
-            if not self._append(kind, record_id, payload):
-                return
+            try:
+                if not self._append(kind, record_id, payload):
+                    return
+            except ValueError:
+                self.lost_records += 1
             self._waiting.popleft()
             self._waiting_bytes -= len(payload) + _WAITING_BYTES
 
@@ -96,6 +95,13 @@ class Recorder:
         self._waiting.clear()
         self._waiting_bytes = 0
         self._writer.close()
+
+    def _record(self, kind: int, record_id: int, payload: bytes) -> None:
+        try:
+            if self._waiting or not self._append(kind, record_id, payload):
+                self._keep(kind, record_id, payload)
+        except ValueError:  # longer than a segment: no later try can help it
+            self.lost_records += 1
 
     def _keep(self, kind: int, record_id: int, payload: bytes) -> None:
         needed_bytes = len(payload) + _WAITING_BYTES

@@ -21,11 +21,9 @@ _NAMES = ", ".join(COLUMNS)
 _PLACES = ", ".join("?" * len(COLUMNS))
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "id")
 
-PUT_SETTLED = (
-    f"INSERT INTO entries ({_NAMES}) VALUES ({_PLACES}) "  # noqa: S608 - the names are our struct's
-    f"ON CONFLICT (id) DO UPDATE SET {_UPDATES} WHERE entries.outcome = 'unknown'"
-)
-PUT_UNKNOWN = f"INSERT INTO entries ({_NAMES}) VALUES ({_PLACES}) ON CONFLICT (id) DO NOTHING"  # noqa: S608 - the names are our struct's
+_INSERT = f"INSERT INTO entries ({_NAMES}) VALUES ({_PLACES})"  # noqa: S608 - the names are our struct's
+PUT_SETTLED = f"{_INSERT} ON CONFLICT (id) DO UPDATE SET {_UPDATES} WHERE entries.outcome = 'unknown'"
+PUT_UNKNOWN = f"{_INSERT} ON CONFLICT (id) DO NOTHING"
 
 ID_SHIFT = 10
 """A request id is Unix microseconds shifted left by this, or'ed with the worker's number."""
@@ -41,7 +39,7 @@ def first_id(unix_ns: int) -> int:
 
 
 def settled_row(payload: bytes) -> Row:
-    """The row of a settled call. Raises ``msgspec.MsgspecError`` if the payload is no entry of this or an older build."""
+    """The row of a settled call. Raises ``msgspec.MsgspecError`` if the payload is no entry."""
     entry = _decode(payload)
     if entry.metadata is not None:
         entry.metadata = _json(entry.metadata).decode()  # type: ignore[assignment]  # a row from here on
@@ -58,7 +56,7 @@ def unknown_row(payload: bytes) -> Row:
 
 
 def entry_of(row: Sequence[Any]) -> LedgerEntry:
-    """The entry of a row of ``entries`` in the order of ``COLUMNS``. Raises ``msgspec.MsgspecError`` if it is not one."""
+    """The entry of a row of ``entries``, in the order of ``COLUMNS``."""
     values = dict(zip(COLUMNS, row, strict=True))
     for name in ("metadata", "other_usage"):
         if values[name] is not None:

@@ -58,7 +58,8 @@ def _as_object(row: Spend, by: Sequence[str]) -> dict[str, object]:
 
 def _csv(head: Sequence[str], body: Sequence[Sequence[Cell]]) -> str:
     out = io.StringIO()
-    lines = csv.writer(out, lineterminator="\n")
+    # Line ends of RFC 4180: the writer quotes a carriage return inside a cell only if a line could end in one.
+    lines = csv.writer(out, lineterminator="\r\n")
     lines.writerow([_harmless(name) for name in head])
     lines.writerows([[_harmless(cell) for cell in line] for line in body])
     return out.getvalue()

@@ -63,7 +63,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verify(path: Path) -> Verification:
-    """Check the database at ``path`` and its journal directory. Reads every row once; raises nothing for a broken file."""
+    """Check the database at ``path`` and its journal directory. Reads every row; raises nothing for a broken file."""
     findings: list[str] = []
     notes: list[str] = []
     totals = None
@@ -80,7 +80,8 @@ def verify(path: Path) -> Verification:
 
 
 def _check_database(connection: sqlite3.Connection, findings: list[str], notes: list[str]) -> Spend | None:
-    findings += [f"file: {row[0]}" for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    damage = connection.execute("PRAGMA integrity_check")
+    findings += [f"file: {row[0]}" for row in damage if row[0] != "ok"]
     version, known = current_version(connection), len(load_migrations("fastgw.ledger"))
     if version != known:
         findings.append(f"version {version}, this build knows {known}")

@@ -61,7 +61,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration]) -> int:
     for migration in migrations[version:]:
         try:
             connection.executescript(
-                f"BEGIN IMMEDIATE;\n{migration.sql}\nPRAGMA user_version = {migration.number:d};\nCOMMIT;"
+                f"BEGIN IMMEDIATE;\n{migration.sql}\n;PRAGMA user_version = {migration.number:d};\nCOMMIT;"
             )
         except sqlite3.Error:
             if connection.in_transaction:
