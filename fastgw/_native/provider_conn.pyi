@@ -9,8 +9,7 @@ from fastgw._native.timers import Timer, TimerWheel
 
 @final
 class ProviderPool:
-    """Idle connections to one address, last used first. Opening and waiting in line are the caller's. Times in ns, sizes in bytes.
-    """
+    """Idle connections to one address, last used first. Opening and waiting in line are the caller's. Times in ns, sizes in bytes."""
 
     def __new__(
         cls,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import UserDict
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -107,20 +108,14 @@ def database_path(path: Path | None) -> Path:
     return load(path, _AnySecret(os.environ)).ledger.database_path
 
 
-class _AnySecret(Mapping[str, str]):
+class _AnySecret(UserDict[str, str]):
     """An environment in which every name is set: looking at a ledger must not need the providers' keys."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
+    def __missing__(self, name: str) -> str:
+        return f"unset-{name}-{secrets.token_hex(8)}"
 
-    def __getitem__(self, name: str) -> str:
-        return self._env.get(name) or f"unset-{name}-{secrets.token_hex(8)}"
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._env)
-
-    def __len__(self) -> int:
-        return len(self._env)
+    def __contains__(self, name: object) -> bool:  # type: ignore[explicit-override] # typing.override is Python 3.12's
+        return True
 
 
 def _demo_source(workers: int, env: Mapping[str, str]) -> tuple[Source, str, int]:

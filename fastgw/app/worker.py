@@ -101,4 +101,3 @@ class Worker:
         if name is None:
             name = "provider_failed" if code.startswith("provider_") else "refused_request"
         self._stats.add(name)
-

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 from fastgw._native.client_conn import ClientConn
 from fastgw._native.exchange import ClientPort, Exchange
@@ -62,7 +62,9 @@ class FrontDoor:
     async def open(self, listening: socket.socket) -> None:
         """Accept connections. ``configure`` has been called."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, sock=listening, backlog=4096)
+        self._server = await loop.create_server(
+            cast("Callable[[], asyncio.Protocol]", self._accept), sock=listening, backlog=4096
+        )
 
     def _accept(self) -> ClientConn:
         return ClientConn(self._ports[-1])

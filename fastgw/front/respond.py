@@ -36,7 +36,7 @@ def error_response(error: GatewayError, dialect: Dialect, request_id: str, *, ke
     body = _SHAPES[dialect].error_body(error, request_id)
     lines = (
         "content-type: application/json\r\n"
-         f"x-fastgw-refused-by: {'provider' if error.source == 'upstream' else 'gateway'}\r\n"
+        f"x-fastgw-refused-by: {'provider' if error.source == 'upstream' else 'gateway'}\r\n"
     )
     if request_id:
         lines += f"x-request-id: {request_id}\r\n"
