@@ -57,9 +57,7 @@ class ProviderConn(Timer):
     def reused(self) -> bool:
         """Whether it came from the pool."""
 
-    def send(
-        self, data: bytes, rest: bytes | None, *, first_byte_ns: int, idle_ns: int, total_deadline_ns: int
-    ) -> None:
+    def send(self, data: bytes, rest: bytes | None, first_byte_ns: int, idle_ns: int, total_deadline_ns: int) -> None:
         """Write a request, in one or two pieces. The first two are durations, the last a moment. ConnectionLost when it is closed."""
 
     def head(self) -> Awaitable[ResponseHead]:
