@@ -147,7 +147,9 @@ def test_other_strict_parsers_accept_what_the_scanner_accepts(body: bytes) -> No
     except JsonSyntaxError:
         return
     assert isinstance(json.loads(body.decode()), dict)
-    assert isinstance(msgspec.json.decode(body, type=dict[str, msgspec.Raw]), dict)
+    msgspec.json.decode(
+        body, type=msgspec.Raw
+    )  # skips over it: halves of surrogate pairs are refused only when decoded
 
 
 @BOUNDED
