@@ -52,8 +52,7 @@ class Bookkeeper:
         except (OwnedElsewhereError, NewerDatabaseError, sqlite3.Error, OSError) as error:
             raise ConfigError("ledger.url", f"the database {config.database_path} cannot be used: {error}") from None
         self._drain = JournalDrain(config.journal_directory, self._writer)
-        while await self._drain.step():
-            pass
+        await self._drain.drain_all()
         self._reader = await LedgerReader.open(config.database_path)
         await self._open_site(self._reader)
         self._running = [
@@ -65,7 +64,7 @@ class Bookkeeper:
             ),
             tasks.spawn(self._tend(self._drain), "tend"),
         ]
-        return {"id_floor": self._writer.last_id()}
+        return {"last_id": self._writer.last_id()}
 
     def reload(self, text: str) -> None:
         """Nothing of the bookkeeper's changes without a restart."""
@@ -101,5 +100,5 @@ class Bookkeeper:
 
     async def _tend(self, drain: JournalDrain) -> None:
         while True:
-            await asyncio.sleep(TEND_EVERY_S)
             self._stats.put("ledger_problem", int(drain.problem is not None))
+            await asyncio.sleep(TEND_EVERY_S)

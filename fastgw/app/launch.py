@@ -50,8 +50,7 @@ class Inheritance:
     text: str
     listening: list[socket.socket]
     stats: StatsPage
-    id_base_ns: int
-    id_floor: int = 0
+    id_base_ns: int = 0
     admin_token: str = field(default="", repr=False)
 
 
@@ -110,8 +109,8 @@ def read_text(path: Path) -> str:
 
 
 def listen(settings: Settings, count: int) -> list[socket.socket]:
-    """A listening socket for each worker, on one port. They stay open in the supervisor, so that connections which wait in the queue of
-    a worker that died are served by its successor.
+    """A listening socket for each worker, on one port. They stay open in the supervisor, so that connections that wait in the
+    queue of a worker that died are served by its successor.
 
     Raises:
         ConfigError: the address cannot be bound.

@@ -22,7 +22,6 @@ from fastgw.domain.errors import ConfigError
 from fastgw.identity.config import KeyRow
 from fastgw.identity.secret import SecretText, new_secret
 from fastgw.ledger.config import LedgerConfig
-from fastgw.telemetry.clock import id_base_ns
 from fastgw.telemetry.stats_page import StatsPage
 
 DEMO_LISTEN = "127.0.0.1:8787"
@@ -63,7 +62,6 @@ def serve(path: Path | None, *, demo: bool, workers: int | None, env: Mapping[st
         text=text,
         listening=listen(settings, settings.server.workers),
         stats=StatsPage(WORKER_ROWS + settings.server.workers),
-        id_base_ns=id_base_ns(),
         admin_token=token,
     )
 
