@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fastgw import __version__
 from fastgw.domain.errors import ConfigError
+from fastgw.front.config import MAX_WORKERS
 from fastgw.ledger.report import spend_report, verify_report
 
 DEFAULT_CONFIG = "fastgw.toml"
@@ -49,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--demo", action="store_true", help="serve a built-in mock provider: no key and no network needed"
     )
-    serve.add_argument("--workers", type=int, help="processes that serve traffic (default: the file's, else 1)")
+    serve.add_argument(
+        "--workers", type=_worker_count, help="processes that serve traffic (default: the file's, else 1)"
+    )
     serve.set_defaults(run=_serve)
 
     check = commands.add_parser("check", help="everything `serve` would check, without sockets")
@@ -78,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     mock.add_argument("rest", nargs=argparse.REMAINDER)
     mock.set_defaults(run=_mock)
     return parser
+
+
+def _worker_count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {MAX_WORKERS}, got {text!r}")
+    return int(text)
 
 
 def config_path(given: Path | None) -> Path | None:

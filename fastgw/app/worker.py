@@ -85,6 +85,8 @@ class Worker:
             await tasks.stop(self._tending)
         self._recorder.close()
         self._publish()
+        if self._recorder.lost_records:
+            _log.error("%d ledger records are lost: the journal could not be written", self._recorder.lost_records)
         self._wheel.stop()
 
     async def _tend(self) -> None:
