@@ -83,11 +83,13 @@ class Worker:
         await self._slow_lane.stop()
         if self._tending is not None:
             await tasks.stop(self._tending)
+        self._builder.close()
         self._recorder.close()
         self._publish()
         if self._recorder.lost_records:
             _log.error("%d ledger records are lost: the journal could not be written", self._recorder.lost_records)
         self._wheel.stop()
+        await asyncio.sleep(0)  # the turn of the loop in which closed connections end
 
     async def _tend(self) -> None:
         while True:
