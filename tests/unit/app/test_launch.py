@@ -102,7 +102,7 @@ def test_a_port_is_not_shared_with_another_gateway() -> None:
     sockets = listen(settings_at("127.0.0.1:0"), 1)
     before = len(os.listdir("/proc/self/fd"))
     try:
-        address = "127.0.0.1:{}".format(sockets[0].getsockname()[1])
+        address = f"127.0.0.1:{sockets[0].getsockname()[1]}"
         with pytest.raises(ConfigError, match=rf"server\.listen.*{address}: Address already in use"):
             listen(settings_at(address), 2)
         assert len(os.listdir("/proc/self/fd")) == before
