@@ -144,7 +144,7 @@ cdef class ClientConn(ClientSide):
                 self._state = SERVING
                 self._exchange = exchange
                 self.disarm()
-                at += exchange._feed(data, at)
+                at = exchange._feed(data, at)
                 exchange._lane = Lane(exchange._crashed)
                 exchange._lane.start(port._handle(exchange))
                 if self._exchange is not None:

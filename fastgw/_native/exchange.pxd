@@ -56,6 +56,7 @@ cdef class Exchange:
     cdef readonly bint gone
     cdef readonly long long sent_bytes
     cdef Py_ssize_t _feed(self, bytes data, Py_ssize_t at) except -1
+    cdef Py_ssize_t _body_came(self, bytes data, Py_ssize_t end) except -1
     cdef object _reserve(self, Py_ssize_t size)
     cdef object _body_failed(self, error)
     cdef bint _keeps_alive(self) noexcept

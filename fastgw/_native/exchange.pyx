@@ -123,18 +123,16 @@ cdef class Exchange:
             self._capacity_bytes = capacity
 
     cdef Py_ssize_t _feed(self, bytes data, Py_ssize_t at) except -1:
-        # Returns how many bytes of `data` from `at` on belonged to this body.
+        # Returns where in `data` what does not belong to this body, or is not kept yet, begins.
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data) - at
         cdef Py_ssize_t consumed
         cdef Py_ssize_t payload = 0
         cdef const unsigned char* source = <const unsigned char*>PyBytes_AS_STRING(data) + at
-        if self._body is not None:
-            return 0
-        if size == 0:
-            return 0
+        if self._body is not None or size == 0:
+            return at
         if not self._buffer_bytes and not self.head.chunked and size >= self.head.content_length:
             self._body = PyBytes_FromStringAndSize(<const char*>source, self.head.content_length)
-            return PyBytes_GET_SIZE(self._body)
+            return self._body_came(data, at + self.head.content_length)
         self._reserve(self._buffer_bytes + size)
         try:
             consumed = self._reader.feed(source, size, self._buffer + self._buffer_bytes, &payload)
@@ -142,21 +140,26 @@ cdef class Exchange:
             if self._lane is None:
                 raise
             self._body_failed(error)
-            return size
+            return PyBytes_GET_SIZE(data)
         self._buffer_bytes += payload
-        if self._reader.done:
-            self._body = PyBytes_FromStringAndSize(<const char*>self._buffer, self._buffer_bytes)
-            free(self._buffer)
-            self._buffer = NULL
-            self._capacity_bytes = 0
-            if self._wants_body:
-                self._wants_body = False
-                self._conn.disarm()
-                if consumed < size:
-                    self._conn.keep(data[at + consumed:])
-                    consumed = size
-                self._wait.wake(self._body)
-        return consumed
+        if not self._reader.done:
+            return PyBytes_GET_SIZE(data)
+        self._body = PyBytes_FromStringAndSize(<const char*>self._buffer, self._buffer_bytes)
+        free(self._buffer)
+        self._buffer = NULL
+        self._capacity_bytes = 0
+        return self._body_came(data, at + consumed)
+
+    cdef Py_ssize_t _body_came(self, bytes data, Py_ssize_t end) except -1:
+        # Whoever waits for it runs from here and may answer: what stands behind the body must be in its place before.
+        if not self._wants_body:
+            return end
+        self._wants_body = False
+        self._conn.disarm()
+        if end < PyBytes_GET_SIZE(data):
+            self._conn.keep(data[end:])
+        self._wait.wake(self._body)
+        return PyBytes_GET_SIZE(data)
 
     cdef object _body_failed(self, error):
         self._body_error = error

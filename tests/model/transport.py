@@ -1,7 +1,8 @@
-"""A transport without a network: keeps what is written, lets the test say when the kernel takes it, and calls the protocol back.
+"""A transport without a network: keeps what is written, lets the test say when the kernel takes it, and calls back.
 
-Its rules are asyncio's and uvloop's: ``close`` lets the buffer out first, ``abort`` does not, ``connection_lost`` comes later and
-once, a write after ``write_eof`` is an error, one after ``close`` or ``abort`` is dropped. Whatever breaks a rule fails the test at once.
+Its rules are asyncio's and uvloop's: ``close`` lets the buffer out first, ``abort`` does not, ``connection_lost`` comes
+later and once, a write after ``write_eof`` is an error, one after ``close`` or ``abort`` is dropped. Whatever breaks a
+rule fails the test at once.
 """
 
 from __future__ import annotations

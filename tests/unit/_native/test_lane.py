@@ -233,7 +233,7 @@ def test_cancelled_from_inside_before_a_future() -> None:
             except ClientGone:
                 said.append("gone")
 
-        lanes.append(Lane(said.append))
+        lanes.append(Lane(print))
         lanes[0].start(work())
         assert said == ["gone"]
         future.set_result(None)
