@@ -32,6 +32,8 @@ cdef class ClientSide(Timer):
     cdef bint _ended                # the client will send no more
     cdef bint _slow                 # the transport's buffer is above its high-water mark
     cdef object keep(self, bytes data)
+    cdef object close(self)         # what is written still goes out
+    cdef object cut(self)           # at once; an answer that is not whole does not look so
     cdef object answered(self, Exchange exchange)
 
 cdef class Exchange:
@@ -60,4 +62,5 @@ cdef class Exchange:
     cdef object _reserve(self, Py_ssize_t size)
     cdef object _body_failed(self, error)
     cdef bint _keeps_alive(self) noexcept
+    cdef int _require(self, bint in_order) except -1
     cdef object _client_gone(self)
