@@ -8,7 +8,7 @@ from libc.stdlib cimport free, realloc
 from fastgw._native.http_body cimport BodyReader
 from fastgw._native.http_head cimport RequestHead
 from fastgw._native.http_write cimport frame_chunk
-from fastgw._native.lane cimport Lane, Wait
+from fastgw._native.lane cimport Wait
 from fastgw._native.timers cimport Timer, TimerWheel, monotonic_ns
 
 from socket import SO_LINGER, SOL_SOCKET
@@ -20,7 +20,8 @@ cdef enum:
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
-RESET_ON_CLOSE = b"\x01\x00\x00\x00\x00\x00\x00\x00"      # struct linger {on, 0 s}: an answer that ends by closing must not end cleanly
+# struct linger {on, 0 s}: an answer that ends by closing must not end cleanly
+RESET_ON_CLOSE = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 
 
 @cython.final
@@ -172,7 +173,9 @@ cdef class Exchange:
         return self._keeps_alive()
 
     cdef bint _keeps_alive(self) noexcept:
-        return self._body is not None and self.head.keep_alive and not self._ends_by_close and not self._conn._port.closing and not self._conn._ended
+        if self._body is None or self._ends_by_close or self._conn._ended or self._conn._port.closing:
+            return False
+        return self.head.keep_alive
 
     @property
     def slow(self):

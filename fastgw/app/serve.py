@@ -157,9 +157,13 @@ def _banner(inheritance: Inheritance, key: str, *, demo: bool) -> str:
         lines += [
             f"gateway key: {key}",
             "try it:",
-            f"  curl {url}/v1/chat/completions -H 'authorization: Bearer {key}' -H 'content-type: application/json' "
-            f"""-d '{{"model":"{chat}","messages":[{{"role":"user","content":"hello"}}]}}'""",
-            f"  curl {url}/v1/messages -H 'x-api-key: {key}' -H 'content-type: application/json' "
-            f"""-d '{{"model":"{message}","max_tokens":64,"messages":[{{"role":"user","content":"hello"}}]}}'""",
+            (
+                f"  curl {url}/v1/chat/completions -H 'authorization: Bearer {key}' -H 'content-type: application/json' "
+                f"""-d '{{"model":"{chat}","messages":[{{"role":"user","content":"hello"}}]}}'"""
+            ),
+            (
+                f"  curl {url}/v1/messages -H 'x-api-key: {key}' -H 'content-type: application/json' "
+                f"""-d '{{"model":"{message}","max_tokens":64,"messages":[{{"role":"user","content":"hello"}}]}}'"""
+            ),
         ]
     return "\n".join(lines)

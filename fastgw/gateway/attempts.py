@@ -37,22 +37,24 @@ async def call_provider(call: Call, route: Route) -> tuple[Answer, ResponseHead]
                 entry.attempts += not fresh
             head = await answer.head()
         except ConnectionLost as lost:
-            if answer is not None:
-                answer.release()
+            _release(answer)
             if not lost.stale or fresh:
                 raise upstream_error(route, lost) from lost
             fresh = True
         except NativeError as error:
-            if answer is not None:
-                answer.release()
+            _release(answer)
             raise upstream_error(route, error) from error
         except BaseException:
-            if answer is not None:
-                answer.release()
+            _release(answer)
             raise
         else:
             call.upstream_ns += monotonic_ns() - call.sent_at_ns
             return answer, head
+
+
+def _release(answer: Answer | None) -> None:
+    if answer is not None:
+        answer.release()
 
 
 def _request_bytes(call: Call, route: Route) -> bytes:

@@ -26,7 +26,7 @@ class Recorder(Protocol):
 
 
 class Answer(Protocol):
-    """A provider's answer on its way in. Owned by the attempt that asked for it: ``release`` gives the connection back or closes it."""
+    """A provider's answer on its way in. Who asked for it owns it: ``release`` gives the connection back or closes it."""
 
     def head(self) -> Awaitable[ResponseHead]:
         """The head; raises the native floor's ConnectionLost, DeadlineExceeded, HttpSyntaxError."""
