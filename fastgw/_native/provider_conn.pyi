@@ -9,7 +9,7 @@ from fastgw._native.timers import Timer, TimerWheel
 
 @final
 class ProviderPool:
-    """Idle connections to one address, last used first. Opening and queueing are the caller's. Times in ns, sizes in bytes."""
+    """Idle connections to one address, last used first. Opening and waiting in line are the caller's. Times in ns, sizes in bytes."""
 
     def __new__(
         cls,
@@ -57,9 +57,7 @@ class ProviderConn(Timer):
     def reused(self) -> bool:
         """Whether it came from the pool."""
 
-    def send(
-        self, data: bytes, rest: bytes | None, *, first_byte_ns: int, idle_ns: int, total_deadline_ns: int
-    ) -> None:
+    def send(self, data: bytes, rest: bytes | None, first_byte_ns: int, idle_ns: int, total_deadline_ns: int) -> None:
         """Write a request, in one or two pieces. Two durations, then a moment. ConnectionLost when it is closed."""
 
     def head(self) -> Awaitable[ResponseHead]:

@@ -140,7 +140,7 @@ cdef class ProviderConn(Timer):
 
     # --- one call -------------------------------------------------------------------------------------------------------------
 
-    def send(self, bytes data, bytes rest, *, long long first_byte_ns, long long idle_ns, long long total_deadline_ns):
+    def send(self, bytes data, bytes rest, long long first_byte_ns, long long idle_ns, long long total_deadline_ns):
         cdef long long now_ns = monotonic_ns()
         if self._state != IDLE or self._transport is None:
             raise ConnectionLost("the pooled connection is closed", stale=True)

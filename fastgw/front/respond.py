@@ -22,7 +22,7 @@ class WireResponder:
         exchange = call.exchange
         if exchange.gone or exchange.finished:
             return
-        request_id = call.entry.request_id if call.entry is not None else call.client_id
+        request_id = call.request_id
         if not exchange.started:
             exchange.reply(error_response(error, call.dialect, request_id, keep_alive=exchange.keep_alive))
             return

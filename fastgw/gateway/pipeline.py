@@ -21,9 +21,12 @@ from typing import Final
 from fastgw._native.errors import ClientGone, DeadlineExceeded, HttpLimitError, HttpSyntaxError, NativeError
 from fastgw._native.exchange import Exchange
 from fastgw.domain.errors import CLIENT_CLOSED_STATUS, GatewayError
-from fastgw.gateway import admission, attempts, relay, settle
+from fastgw.gateway import settle
+from fastgw.gateway.admission import decide, refused_entry
+from fastgw.gateway.attempts import call_provider, upstream_error
 from fastgw.gateway.context import Call
 from fastgw.gateway.ports import Recorder, Responder
+from fastgw.gateway.relay import relay
 from fastgw.gateway.snapshot import Snapshot
 from fastgw.telemetry.clock import RequestIds, wall_ns
 
@@ -64,43 +67,41 @@ class Pipeline:
         except (HttpSyntaxError, HttpLimitError) as error:
             self._fail(call, GatewayError("invalid_request", str(error), status=error.status, source="client"))
         except DeadlineExceeded:
-            self._fail(
-                call,
-                GatewayError(
-                    "request_timeout", "the request's body did not arrive in time", status=408, source="client"
-                ),
-            )
-        except Exception:  # noqa: BLE001 - the exchange's boundary: a bug in one call must not take the others down
-            _log.exception("call %s failed", call.entry.request_id if call.entry else "")
-            self._fail(
-                call,
-                GatewayError(
-                    "internal_error", "the gateway failed; the request id names the case", status=500, source="internal"
-                ),
-            )
+            problem = "the request's body did not arrive in time"
+            self._fail(call, GatewayError("request_timeout", problem, status=408, source="client"))
+        except Exception:
+            # The exchange's boundary: a bug in one call must not take the others down.
+            _log.exception("call %s failed", call.request_id)
+            problem = "the gateway failed; the request id names the case"
+            self._fail(call, GatewayError("internal_error", problem, status=500, source="internal"))
 
     async def _serve(self, call: Call) -> None:
         exchange = call.exchange
         header = exchange.head.header
-        call.client_id = _client_id(header(b"x-request-id"))
+        call.request_id = _client_id(header(b"x-request-id"))
         subject = call.snapshot.keys.identify(header)
         if isinstance(subject, GatewayError):
             raise subject
-        entry = admission.open_entry(
-            call, subject, header, id_=self._ids.next(exchange.received_ns), started_ns=wall_ns()
-        )
+        call.subject = subject
+        id_ = self._ids.next(exchange.received_ns)
+        if not call.request_id:
+            call.request_id = f"fgw_{id_:016x}"
         body = await exchange.body()
-        route = admission.decide(call, entry, subject, body)
-        settle.open_(call, self._recorder)
-        answer, head = await attempts.call_provider(call, route)
+        admission = decide(call, subject, header, body, id_, wall_ns())
+        route = admission.route
+        settle.open_(call, admission.entry, route.price, admission.service_tier, self._recorder)
+        answer, head = await call_provider(call, admission)
         try:
-            await relay.relay(call, route, answer, head, self._recorder)
+            await relay(call, admission, answer, head, self._recorder)
         except NativeError as error:
-            raise attempts.upstream_error(route, error) from error
+            raise upstream_error(route, error) from error
         finally:
             answer.release()
 
     def _fail(self, call: Call, error: GatewayError) -> None:
+        if call.entry is None and call.subject is not None:
+            now_ns = call.exchange.received_ns
+            call.entry = refused_entry(call, call.subject, self._ids.next(now_ns), wall_ns())
         settle.abandoned(call, self._recorder, error.status, error.code)
         self._count(error.code)
         self._responder.refuse(call, error)

@@ -47,8 +47,11 @@ class Answer(Protocol):
 class Account(Protocol):
     """A provider account that can be called."""
 
-    async def send(self, head: bytes, body: bytes | None, *, fresh: bool = False) -> Answer:
-        """Write one request on a pooled connection, or on a new one (`fresh`: always). Raises GatewayError when none can be had."""
+    def send_pooled(self, head: bytes, body: bytes | None) -> Answer | None:
+        """Write one request on a connection from the pool; None when there is none. Nothing is awaited."""
+
+    async def send_fresh(self, head: bytes, body: bytes | None) -> Answer:
+        """Write one request on a new connection. Raises GatewayError when none can be had."""
 
 
 class TargetPricing(Protocol):

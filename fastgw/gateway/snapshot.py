@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from fastgw._native.http_write import HeaderFilter
+from fastgw._native.http_write import HeaderFilter, header_line
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.operation import Operation
 from fastgw.domain.target import Target
@@ -36,9 +36,12 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Everything a call needs to reach a target. ``price`` is None when the target is unpriced."""
 
     target: Target
+    provider: str
+    region: str
     via: AccountRoute
     path: bytes
     price: TargetPricing | None
+    model_line: bytes
 
 
 def account_route(account: Account, endpoint: ProviderEndpoint) -> AccountRoute:
@@ -89,9 +92,12 @@ class Snapshot:
         via = self._accounts[target.provider]
         route = Route(
             target=target,
+            provider=target.provider,
+            region=target.region,
             via=via,
             path=via.endpoint.paths[operation],
             price=self._pricing.for_target(target.provider, target.model, target.region),
+            model_line=header_line(b"x-fastgw-model", target.name.encode("ascii", "backslashreplace").strip()),
         )
         if len(self._memo) >= MEMO_ROUTES:
             self._memo.clear()

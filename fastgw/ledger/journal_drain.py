@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import re
 import sqlite3
@@ -28,6 +27,7 @@ from fastgw.ledger.writer import Batch, LedgerWriter
 _SEGMENT_NAME = re.compile(r"(\d{4,})-(\d{8,})-([0-9a-f]{16})\.seg")
 _RECORDS_A_READ = 1000
 _RECORDS_A_BATCH = 4000
+_DRAFT_NAME = re.compile(r".+\.seg\.(\d+)\.tmp")
 _IDLE_FACTOR = 5
 _EXPIRE_INTERVAL_NS = 60_000_000_000
 _EXPIRE_ROWS = 1000
@@ -107,7 +107,7 @@ class JournalDrain:
                 and await self.expire(unix_ns() - retention_ns) < _EXPIRE_ROWS
             ):
                 expire_at_ns = unix_ns() + _EXPIRE_INTERVAL_NS
-            if records >= _RECORDS_A_READ:
+            if records >= _RECORDS_A_BATCH:
                 continue
             busy = records or self.problem
             with contextlib.suppress(TimeoutError):
@@ -168,7 +168,7 @@ class JournalDrain:
                     return
                 self._set_aside(life, name)
                 continue
-            if more or self._batch_records >= _RECORDS_A_BATCH:
+            if more:
                 return
 
     def _read_segment(self, life: str, name: str) -> bool:
@@ -176,18 +176,17 @@ class JournalDrain:
         reader = self._readers.get(name)
         if reader is None:
             reader = self._readers[name] = JournalReader(str(self._directory / name))
-        # Both before the read: what was true then is true of all that it saw.
-        sealed = reader.sealed
-        alive = not sealed and reader.writer_alive
-        records = reader.read(_RECORDS_A_READ)
-        self._take(life, records)
-        if len(records) == _RECORDS_A_READ:
+        # Before the reads: nothing can have been added since to what the last of them, which is empty, has seen.
+        ended = reader.sealed or not reader.writer_alive
+        while records := reader.read(_RECORDS_A_READ):
+            self._take(life, records)
+            if self._batch_records >= _RECORDS_A_BATCH:
+                return True
+        if not ended:
             return True
-        if reader.torn and not alive:
+        if reader.torn:
             self._set_aside(life, name)
             return False
-        if alive and not reader.finished:
-            return True
         self._end_segment(life, name)
         self._finished.add(name)
         return False
@@ -239,12 +238,22 @@ class JournalDrain:
 
 
 def _remove_drafts(directory: Path) -> None:
-    """Remove segments that a killed worker had not finished making; one that is being made is locked."""
-    for path in directory.glob("*.seg.tmp"):
-        with contextlib.suppress(OSError):
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
-            finally:
-                os.close(fd)
+    """Remove segments that a killed worker had not finished making.
+
+    Their names have its process id. Trying their lock instead would now and then take it from a worker that is between
+    making the file and locking it.
+    """
+    for path in directory.iterdir():
+        match = _DRAFT_NAME.fullmatch(path.name)
+        if match and not _is_running(int(match[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

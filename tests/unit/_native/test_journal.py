@@ -111,7 +111,7 @@ def test_the_next_segment_is_there_before_the_last_is_sealed(tmp_path: Path) -> 
     """The drain takes a writer without a file for dead: there must be no moment in which a live one has none."""
     writer = JournalWriter(str(tmp_path), 0, 1)
     writer.append(OPENED, 1, b"")
-    (tmp_path / "0000-00000002-0000000000000001.seg.tmp").touch()
+    (tmp_path / f"0000-00000002-0000000000000001.seg.{os.getpid()}.tmp").touch()
     with pytest.raises(JournalError) as caught:
         writer.rotate()
     assert isinstance(caught.value.__cause__, FileExistsError)
@@ -275,7 +275,7 @@ def test_sync_covers_segments_that_were_sealed_meanwhile(tmp_path: Path) -> None
 
 
 def test_a_segment_in_the_making_is_locked_and_has_another_name(tmp_path: Path) -> None:
-    """A drain that cleans up what dead writers left half-made must be able to tell, and readers must not see it."""
+    """Readers must not see it, and once they do its lock says that the writer lives; its name says who makes it."""
     seen: list[str] = []
     real = os.rename
 
@@ -293,7 +293,7 @@ def test_a_segment_in_the_making_is_locked_and_has_another_name(tmp_path: Path) 
     finally:
         os.rename = real
     assert len(seen) == 1
-    assert seen[0].endswith(".seg.tmp")
+    assert seen[0].endswith(f".seg.{os.getpid()}.tmp")
     assert len(segment_paths(tmp_path)) == 1
 
 
