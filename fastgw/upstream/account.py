@@ -125,7 +125,7 @@ class ProviderAccount:
         try:
             async with asyncio.timeout(max(started_ns + settings.connect_timeout_ns - monotonic_ns(), 1_000_000) / 1e9):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    cast("Callable[[], asyncio.Protocol]", self._pool.connection),
+                    cast("Callable[[], asyncio.BaseProtocol]", self._pool.connection),
                     settings.host,
                     settings.port,
                     ssl=self._tls,
