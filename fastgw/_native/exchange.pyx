@@ -138,28 +138,30 @@ cdef class Exchange:
             return 0
         if not self._buffer_bytes and not self.head.chunked and size >= self.head.content_length:
             self._body = PyBytes_FromStringAndSize(<const char*>source, self.head.content_length)
-            return PyBytes_GET_SIZE(self._body)
-        self._reserve(self._buffer_bytes + size)
-        try:
-            consumed = self._reader.feed(source, size, self._buffer + self._buffer_bytes, &payload)
-        except (HttpSyntaxError, HttpLimitError) as error:
-            if self._lane is None:
-                raise
-            self._body_failed(error)
-            return size
-        self._buffer_bytes += payload
-        if self._reader.done:
+            consumed = PyBytes_GET_SIZE(self._body)
+        else:
+            self._reserve(self._buffer_bytes + size)
+            try:
+                consumed = self._reader.feed(source, size, self._buffer + self._buffer_bytes, &payload)
+            except (HttpSyntaxError, HttpLimitError) as error:
+                if self._lane is None:
+                    raise
+                self._body_failed(error)
+                return size
+            self._buffer_bytes += payload
+            if not self._reader.done:
+                return consumed
             self._body = PyBytes_FromStringAndSize(<const char*>self._buffer, self._buffer_bytes)
             free(self._buffer)
             self._buffer = NULL
             self._capacity_bytes = 0
-            if self._wants_body:
-                self._wants_body = False
-                self._conn.disarm()
-                if consumed < size:
-                    self._conn.keep(data[at + consumed:])
-                    consumed = size
-                self._wait.wake(self._body)
+        if self._wants_body:
+            self._wants_body = False
+            self._conn.disarm()
+            if consumed < size:
+                self._conn.keep(data[at + consumed:])
+                consumed = size
+            self._wait.wake(self._body)
         return consumed
 
     cdef object _body_failed(self, error):
