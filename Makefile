@@ -40,7 +40,7 @@ $(INSTALLED): requirements-dev.txt | $(PY)
 	@touch $@
 
 $(PRICES): tools/build_prices.py $(INSTALLED)
-	@$(PY) tools/build_prices.py
+	@$(PY) tools/build_prices.py | tail -1
 
 # Built again when a source is newer, when another kind is asked for, and for another interpreter.
 ifneq ($(shell cat $(BUILT) 2>/dev/null),$(BUILD))

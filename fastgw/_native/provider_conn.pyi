@@ -9,7 +9,7 @@ from fastgw._native.timers import Timer, TimerWheel
 
 @final
 class ProviderPool:
-    """Idle connections to one address, last used first. Opening and waiting in line are the caller's. Times in ns, sizes in bytes."""
+    """Idle connections to one address, last used first. Opening and queueing are the caller's. Times in ns, sizes in bytes."""
 
     def __new__(
         cls,
@@ -43,7 +43,7 @@ class ProviderPool:
 
 @final
 class ProviderConn(Timer):
-    """One request at a time. `headed`, `chunk` and `body` raise ConnectionLost, DeadlineExceeded, HttpSyntaxError, HttpLimitError."""
+    """`headed`, `chunk` and `body` raise ConnectionLost, DeadlineExceeded, HttpSyntaxError, HttpLimitError."""
 
     def __new__(cls, pool: ProviderPool) -> ProviderConn: ...
     def connection_made(self, transport: asyncio.BaseTransport) -> None: ...

@@ -29,7 +29,7 @@ KEY_FILE = "fastgw.key"
 
 
 def serve(path: Path | None, *, demo_port: int | None = None, workers: int | None, env: Mapping[str, str]) -> int:
-    """Run a gateway until it is told to stop; returns the exit code. With ``demo_port`` it is the demo, and ``path`` does not matter.
+    """Run a gateway until it is told to stop; returns the exit code. With ``demo_port`` it is the demo.
 
     Raises:
         ConfigError: it cannot be started as configured.
