@@ -110,8 +110,8 @@ def read_text(path: Path) -> str:
 
 
 def listen(settings: Settings, count: int) -> list[socket.socket]:
-    """A listening socket for each worker, on one port. They stay open in the supervisor, so that connections which wait in the queue of
-    a worker that died are served by its successor.
+    """A listening socket for each worker, on one port. They stay open in the supervisor, so that connections which wait in the
+    queue of a worker that died are served by its successor.
 
     Raises:
         ConfigError: the address cannot be bound.

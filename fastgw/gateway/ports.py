@@ -30,7 +30,7 @@ class Recorder(Protocol):
 
 
 class Answer(Protocol):
-    """A provider's answer on its way in. Owned by the attempt that asked for it: ``release`` gives the connection back or closes it."""
+    """A provider's answer on its way in. Who asked for it owns it: ``release`` gives the connection back or closes it."""
 
     @property
     def head(self) -> ResponseHead:

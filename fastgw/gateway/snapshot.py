@@ -23,7 +23,7 @@ MEMO_ROUTES: Final = 4096
 
 
 class AccountRoute(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What is the same for all calls to one account. ``fixed_lines`` holds the credential: it goes onto the wire and nowhere else."""
+    """What is the same for all calls to one account. ``fixed_lines`` holds the credential: it goes onto the wire, nowhere else."""
 
     account: Account
     endpoint: ProviderEndpoint
