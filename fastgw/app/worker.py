@@ -35,7 +35,7 @@ _COUNTED_AS = {
 
 def main(inheritance: Inheritance, control: Control, slot: int) -> int:
     """The process's main function; returns its exit code."""
-    return run(lambda: Worker(inheritance, slot), control)
+    return run(lambda: Worker(inheritance, slot), control, heeds_signals=True)
 
 
 class Worker:
@@ -46,6 +46,7 @@ class Worker:
         self._slot = slot
         self._settings: Settings = inheritance.settings
         self._stats: StatsRow = inheritance.stats.row(WORKER_ROWS + slot)
+        self._counted_before = {name: self._stats.get(name) for name in ("journal_lost", "malformed")}
         self._wheel = TimerWheel()
         self._builder = Builder(self._wheel)
         self._recorder = open_recorder(self._settings.ledger, slot)
@@ -54,7 +55,7 @@ class Worker:
         if ledger.sync == "always":
             self._recorder.durable = self._sync.durable
         self._stopping = asyncio.Event()
-        self._ids = RequestIds(slot, inheritance.id_base_ns, inheritance.id_floor)
+        self._ids = RequestIds(slot, inheritance.id_base_ns)
         self._pipeline = Pipeline(
             self._builder.snapshot(self._settings), self._recorder, WireResponder(), self._ids, self._count
         )
@@ -93,18 +94,24 @@ class Worker:
         await tasks.stop(*self._running)
         self._sync.close()
         self._recorder.close()
+        self._publish()
+        if self._recorder.lost_records:
+            _log.error("%d ledger records are lost: the journal could not be written", self._recorder.lost_records)
         self._wheel.stop()
 
     async def _tend(self) -> None:
         while True:
             await asyncio.sleep(TEND_EVERY_S)
             self._recorder.flush()
-            self._stats.put("connections", self._door.connections)
-            self._stats.put("in_flight", self._door.in_flight)
-            self._stats.put("journal_buffered", self._recorder.waiting_records)
-            self._stats.put("journal_lost", self._recorder.lost_records)
-            self._stats.put("journal_problem", int((self._recorder.problem or self._sync.problem) is not None))
-            self._stats.put("malformed", self._door.malformed)
+            self._publish()
+
+    def _publish(self) -> None:
+        self._stats.put("connections", self._door.connections)
+        self._stats.put("in_flight", self._door.in_flight)
+        self._stats.put("journal_buffered", self._recorder.waiting_records)
+        self._stats.put("journal_lost", self._counted_before["journal_lost"] + self._recorder.lost_records)
+        self._stats.put("journal_problem", int((self._recorder.problem or self._sync.problem) is not None))
+        self._stats.put("malformed", self._counted_before["malformed"] + self._door.malformed)
 
     def _count(self, code: str) -> None:
         name = _COUNTED_AS.get(code)
