@@ -99,6 +99,9 @@ class Exchange:
     def slow(self) -> bool:
         """Whether the client takes less than it is sent: await `room` before sending more."""
 
+    def take_whole(self) -> bytes | None:
+        """The request's whole body if it is here already."""
+
     def body(self) -> Awaitable[bytes]:
         """The request's whole body. Raises HttpSyntaxError, HttpLimitError, DeadlineExceeded ("body")."""
 

@@ -28,8 +28,15 @@ class Recorder(Protocol):
 class Answer(Protocol):
     """A provider's answer on its way in. Owned by the attempt that asked for it: ``release`` gives the connection back or closes it."""
 
-    def head(self) -> Awaitable[ResponseHead]:
-        """The head; raises the native floor's ConnectionLost, DeadlineExceeded, HttpSyntaxError."""
+    @property
+    def head(self) -> ResponseHead:
+        """The head, once `headed` has returned."""
+
+    def headed(self) -> Awaitable[None]:
+        """Until the head is here; raises the native floor's ConnectionLost, DeadlineExceeded, HttpSyntaxError."""
+
+    def take_whole(self, limit_bytes: int) -> bytes | None:
+        """The whole payload if it has come and is not larger than the limit."""
 
     def chunk(self) -> Awaitable[bytes | None]:
         """Payload that has come since the last call, None at a clean end."""
@@ -59,6 +66,11 @@ class TargetPricing(Protocol):
 
     def cost(self, usage: Usage, at_unix_ns: int, service_tier: str | None) -> tuple[int, str] | None:
         """Nano-USD, rounded once, and the version of the price that made it; None when no price holds at that time."""
+
+    def estimate(
+        self, input_tokens: int, output_tokens: int, at_unix_ns: int, service_tier: str | None
+    ) -> tuple[int, str] | None:
+        """The same before the call, when nothing is known but two counts."""
 
 
 class Pricing(Protocol):

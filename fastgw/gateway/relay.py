@@ -29,32 +29,51 @@ END_GRACE_NS: Final = 250_000_000
 """How long a provider may take to end a stream after its closing event; usage that still comes within it counts."""
 
 
-async def relay(call: Call, admission: Admission, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
-    """Pass the answer on and settle the call.
+def relay_at_once(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> bool:
+    """Pass on a good plain answer that is here already, whole; False when it is not, and nothing was done.
 
     Raises:
-        GatewayError: the provider refused, or broke its answer off.
-        NativeError: the same, from the native floor.
+        GatewayError: the answer is no JSON object.
     """
+    head = answer.head
+    if head.status != 200 or (admission.streaming and _is_event_stream(head)):
+        return False
+    body = answer.take_whole(WHOLE_BODY_BYTES)
+    if body is None:
+        return False
+    _relay_whole(call, admission.route, head, body, recorder)
+    return True
+
+
+async def relay(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> None:
+    """Pass the answer on as it comes and settle the call.
+
+    Raises:
+        GatewayError: the provider refused.
+        NativeError: it broke its answer off.
+    """
+    head = answer.head
+    route = admission.route
     if not 200 <= head.status < 300:
-        await _relay_refusal(call, admission.route, answer, head, recorder)
+        await _relay_refusal(call, route, answer, recorder)
     elif admission.streaming and _is_event_stream(head):
-        await _relay_stream(call, admission, answer, head, recorder)
+        await _relay_stream(call, admission, answer, recorder)
     else:
         waited_from_ns = monotonic_ns()
         body = await answer.body(WHOLE_BODY_BYTES)
         call.upstream_ns += monotonic_ns() - waited_from_ns
         if body is None:
-            await _relay_large(call, admission.route, answer, head, recorder)
+            await _relay_large(call, route, answer, recorder)
         else:
-            _relay_whole(call, admission.route, head, body, recorder)
+            _relay_whole(call, route, head, body, recorder)
 
 
 def _is_event_stream(head: ResponseHead) -> bool:
     return (head.header(b"content-type") or b"").lower().startswith(b"text/event-stream")
 
 
-async def _relay_refusal(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
+async def _relay_refusal(call: Call, route: Route, answer: Answer, recorder: Recorder) -> None:
+    head = answer.head
     body = await answer.body(ERROR_BODY_BYTES)
     error = explain_failure(route.via.endpoint, head.status, body or b"")
     if error is not None:
@@ -103,7 +122,8 @@ def _start(call: Call, route: Route, head: ResponseHead, length: int) -> None:
     )
 
 
-async def _relay_large(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
+async def _relay_large(call: Call, route: Route, answer: Answer, recorder: Recorder) -> None:
+    head = answer.head
     # One piece is always held back: the last one leaves after the call is settled.
     exchange = call.exchange
     meter = call.meter = PlainMeter(call.operation)
@@ -125,9 +145,8 @@ async def _relay_large(call: Call, route: Route, answer: Answer, head: ResponseH
     exchange.finish()
 
 
-async def _relay_stream(
-    call: Call, admission: Admission, answer: Answer, head: ResponseHead, recorder: Recorder
-) -> None:
+async def _relay_stream(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> None:
+    head = answer.head
     exchange = call.exchange
     meter = call.meter = StreamMeter(call.operation, hide_usage=admission.hide_usage)
     call.in_events = True

@@ -10,21 +10,20 @@ from typing import Final
 
 from fastgw.domain.entry import LedgerEntry, UsageSource
 from fastgw.domain.usage import Usage
+from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
-from fastgw.gateway.ports import Recorder, TargetPricing
+from fastgw.gateway.ports import Recorder
 from fastgw.telemetry.clock import monotonic_ns
 
 NOTHING: Final = Usage()
 
 
-def open_(
-    call: Call, entry: LedgerEntry, price: TargetPricing | None, service_tier: str | None, recorder: Recorder
-) -> None:
+def open_(call: Call, admission: Admission, recorder: Recorder) -> None:
     """Journal the row that stands if the process dies: the estimate, marked unknown."""
-    call.entry = entry
-    call.price = price
+    call.entry = entry = admission.entry
+    call.price = price = admission.route.price
     if price is not None:
-        found = price.cost(Usage(entry.input_tokens, entry.output_tokens), entry.started_ns, service_tier)
+        found = price.estimate(entry.input_tokens, entry.output_tokens, entry.started_ns, admission.service_tier)
         if found is not None:
             entry.cost_nano_usd, entry.price_version = found
     recorder.opened(entry)
