@@ -135,7 +135,7 @@ class Wire:
 
     def _head(self, answer: Answer) -> bool:
         version, status, answer.reason = self._line().split(" ", 2)
-        assert version == "HTTP/1.1", version
+        assert version in ("HTTP/1.1", "HTTP/1.0"), version
         answer.status = int(status)
         answer.headers = {}
         while line := self._line():
