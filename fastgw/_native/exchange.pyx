@@ -111,6 +111,9 @@ cdef class Exchange:
 
     # --- the request's body ---------------------------------------------------------------------------------------------------
 
+    def take_whole(self):
+        return self._body
+
     def body(self):
         self._wait.reset()
         if self._body is not None:

@@ -142,7 +142,7 @@ cdef class JournalWriter:
         cdef int fd
         sequence = self._sequence + 1
         path = os.path.join(self._directory, f"{self._writer:04d}-{sequence:08d}-{self._token:016x}.seg")
-        draft = path + ".tmp"
+        draft = f"{path}.{os.getpid()}.tmp"
         fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

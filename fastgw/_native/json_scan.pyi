@@ -43,6 +43,13 @@ class MemberSpans:
         of two members overlap only if they are the first and the second: to remove both, splice and scan again.
         """
 
+    @property
+    def present(self) -> int:
+        """A bit for each member that is there: bit N for index N."""
+
+    def raw(self, index: int) -> bytes | None:
+        """A copy of the value's bytes, None when the member is absent."""
+
     def text(self, index: int) -> str | None:
         """The decoded string (copied); None when the value is not a string.
 

@@ -128,6 +128,21 @@ cdef class MemberSpans:
         cdef Slot *slot = self.slot(index)
         return slot.drop_start, slot.drop_end
 
+    @property
+    def present(self):
+        cdef uint64_t mask = 0
+        cdef int index
+        for index in range(self._count):
+            if self._slots[index].kind != KIND_ABSENT:
+                mask |= <uint64_t>1 << index
+        return mask
+
+    def raw(self, int index):
+        cdef Slot *slot = self.slot(index)
+        if slot.kind == KIND_ABSENT:
+            return None
+        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(self._body) + slot.start, slot.end - slot.start)
+
     def text(self, int index):
         cdef Slot *slot = self.slot(index)
         cdef Cursor inside

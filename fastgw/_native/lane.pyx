@@ -4,6 +4,15 @@
 # A coroutine in a lane awaits `Wait` objects (native, one sleeper each) or ordinary asyncio futures. It must not ask for the
 # current task (asyncio.timeout, most clients): such code runs in a task of its own, and the lane awaits the task.
 cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+
+cdef extern from "Python.h":
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    PySendResult PyIter_Send(object coroutine, object value, PyObject** result) except PYGEN_ERROR
 
 
 @cython.final
@@ -24,6 +33,8 @@ cdef class Wait:
             self._error = None
             raise error
         value = self._value
+        if value is None:
+            raise StopIteration      # compiled to a bare return: no exception is made
         self._value = None
         raise StopIteration(value)
 
@@ -69,11 +80,17 @@ cdef class Lane:
 
     cdef object _step(self, object error):
         cdef object waited, on_crash
+        cdef PyObject* sent = NULL
         self._running = True
         try:
             while True:
                 if error is None:
-                    waited = self._coroutine.send(None)
+                    if PyIter_Send(self._coroutine, None, &sent) == PYGEN_RETURN:
+                        Py_DECREF(<object>sent)
+                        self._end()
+                        return
+                    waited = <object>sent
+                    Py_DECREF(waited)
                 else:
                     waited = self._coroutine.throw(error)
                 error = None

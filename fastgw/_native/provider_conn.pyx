@@ -148,7 +148,7 @@ cdef class ProviderConn(Timer):
 
     # --- one call -------------------------------------------------------------------------------------------------------------
 
-    def send(self, bytes data, bytes rest, *, long long first_byte_ns, long long idle_ns, long long total_deadline_ns):
+    def send(self, bytes data, bytes rest, long long first_byte_ns, long long idle_ns, long long total_deadline_ns):
         cdef long long now_ns = monotonic_ns()
         if self._state != IDLE or self._transport is None:
             raise ConnectionLost("the pooled connection is closed", stale=True)
@@ -168,8 +168,17 @@ cdef class ProviderConn(Timer):
         if rest is not None:
             self._transport.write(rest)
 
+    @property
     def head(self):
+        return self._head
+
+    def headed(self):
         return self._want(WANTS_HEAD)
+
+    def take_whole(self, Py_ssize_t limit_bytes):
+        if self._state == ENDED and self._buffered_bytes <= limit_bytes:
+            return self._take()
+        return None
 
     def chunk(self):
         return self._want(WANTS_CHUNK)
@@ -322,7 +331,7 @@ cdef class ProviderConn(Timer):
         cdef int wanted = self._wanted
         if wanted == WANTS_HEAD and self._head is not None:
             self._wanted = WANTS_NOTHING
-            self._wait.wake(self._head)
+            self._wait.wake(None)
             return
         if wanted == WANTS_CHUNK and self._buffered_bytes:
             self._wanted = WANTS_NOTHING

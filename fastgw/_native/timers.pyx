@@ -67,7 +67,7 @@ cdef class TimerWheel:
             free(self._slots)
 
     cdef void _list(self, Timer timer) noexcept:
-        # An overdue deadline goes to the next slot to be looked at; one beyond the wheel's turn to its last slot, to be listed again.
+        # An overdue deadline goes to the next slot to be looked at; one beyond the wheel's turn to its last, to be listed again.
         cdef long long tick = timer._deadline_ns // self.tick_ns + 1
         cdef void* head
         if tick < self._next_tick:

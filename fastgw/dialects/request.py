@@ -46,6 +46,9 @@ _TABLE: Final = MemberTable(
         b"n",
     ]
 )
+_STREAM_BIT: Final = 1 << _STREAM
+_SERVICE_TIER_BIT: Final = 1 << _SERVICE_TIER
+_CAP_BITS: Final = 1 << _MAX_TOKENS | 1 << _MAX_COMPLETION_TOKENS | 1 << _MAX_OUTPUT_TOKENS
 _OPTIONS_TABLE: Final = MemberTable([b"include_usage"])
 
 _ASKS_FOR_USAGE: Final = b'"stream_options":{"include_usage":true}'
@@ -88,27 +91,23 @@ class RequestFacts:
         try:
             spans = scan_object(body, _TABLE)
             alias = spans.text(_MODEL)
-            self.service_tier = spans.text(_SERVICE_TIER)
+            present = spans.present
+            self.service_tier = spans.text(_SERVICE_TIER) if present & _SERVICE_TIER_BIT else None
         except JsonSyntaxError as error:
-            raise _refuse(
-                "invalid_json", f"the body is not a JSON object that can be forwarded: {error} (byte {error.offset})"
-            ) from None
+            problem = f"the body is not a JSON object that can be forwarded: {error} (byte {error.offset})"
+            raise _refuse("invalid_json", problem) from None
         if not alias:
-            raise _refuse(
-                "missing_model" if spans.kind(_MODEL) == ABSENT else "invalid_model",
-                "`model` must be a non-empty string",
-                "model",
-            )
+            code = "invalid_model" if present & 1 else "missing_model"
+            raise _refuse(code, "`model` must be a non-empty string", "model")
         self.alias = alias
         self._body = body
         self._spans: MemberSpans = spans
         self.text_bytes = spans.text_bytes
-        self.streaming = _streaming(operation, spans)
-        self.output_cap_tokens = _output_cap(operation, spans)
-        self.wants_usage = not (self.streaming and operation in _STREAMS_USAGE_ON_REQUEST) or self._asks_for_usage()
-
-    def _asks_for_usage(self) -> bool:
-        return self._options_kind() == TRUE
+        self.streaming = bool(present & _STREAM_BIT) and _streaming(operation, spans)
+        self.output_cap_tokens = _output_cap(operation, spans) if present & _CAP_BITS else 0
+        self.wants_usage = (
+            not self.streaming or operation not in _STREAMS_USAGE_ON_REQUEST or self._options_kind() == TRUE
+        )
 
     def _options_kind(self) -> int:
         if self._spans.kind(_STREAM_OPTIONS) != OBJECT:
@@ -124,13 +123,13 @@ class RequestFacts:
 
     def upstream_body(self, model: str, model_json: bytes) -> bytes:
         """The body for the provider. ``model_json`` is ``model`` as a JSON string. The very same object when nothing changes."""
+        if self.wants_usage and model == self.alias:
+            return self._body
         edits: list[tuple[int, int, bytes]] = []
         if model != self.alias:
             edits.append((*self._spans.span(_MODEL), model_json))
         if not self.wants_usage:
             edits.append(self._usage_edit())
-        if not edits:
-            return self._body
         edits.sort()
         return splice(self._body, edits)
 

@@ -2,98 +2,57 @@
 
 from __future__ import annotations
 
-from fastgw._native.errors import ConnectionLost, DeadlineExceeded, HttpLimitError, HttpSyntaxError, NativeError
-from fastgw._native.http_head import ResponseHead
-from fastgw._native.http_write import header_line, write_request
-from fastgw.domain.errors import GatewayError
+from fastgw._native.errors import ConnectionLost
+from fastgw._native.http_head import RequestHead
+from fastgw._native.http_write import INLINE_BODY_BYTES, header_line, write_request
+from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
 from fastgw.gateway.ports import Answer
 from fastgw.gateway.snapshot import Route
 from fastgw.telemetry.clock import monotonic_ns
 
-_DEADLINES = {
-    "first_byte": "sent no answer in time",
-    "idle": "stopped in the middle of its answer",
-    "total": "did not finish its answer in time",
-}
 
-
-async def call_provider(call: Call, route: Route) -> tuple[Answer, ResponseHead]:
-    """Send the call and wait for the answer's head. The answer is the caller's to release.
+async def call_provider(call: Call, admission: Admission) -> Answer:
+    """Send the call and wait for the answer's head. ``call.answer`` holds the connection, to be released whatever happens.
 
     Raises:
-        GatewayError: the provider cannot be reached, is silent, or answers what is not HTTP.
+        GatewayError: the provider cannot be reached.
+        NativeError: it is silent, gone, or answers what is not HTTP.
     """
-    data = _request_bytes(call, route)
-    rest = None if data.endswith(call.body) else call.body
-    entry = call.entry
-    fresh = False
-    while True:
-        call.sent_at_ns = monotonic_ns()
-        answer: Answer | None = None
+    route, body = admission.route, admission.body
+    account = route.via.account
+    data = request_bytes(call.exchange.head, call.request_id, route, body)
+    rest = body if len(body) > INLINE_BODY_BYTES else None
+    admission.entry.attempts = 1
+    call.sent_at_ns = monotonic_ns()
+    answer = account.send_pooled(data, rest)
+    if answer is not None:
+        call.answer = answer
         try:
-            answer = await route.via.account.send(data, rest, fresh=fresh)
-            if entry is not None:
-                entry.attempts += not fresh
-            head = await answer.head()
+            await answer.headed()
         except ConnectionLost as lost:
-            if answer is not None:
-                answer.release()
-            if not lost.stale or fresh:
-                raise upstream_error(route, lost) from lost
-            fresh = True
-        except NativeError as error:
-            if answer is not None:
-                answer.release()
-            raise upstream_error(route, error) from error
-        except BaseException:
-            if answer is not None:
-                answer.release()
-            raise
+            if not lost.stale:
+                raise
+            answer.release()
         else:
-            call.upstream_ns += monotonic_ns() - call.sent_at_ns
-            return answer, head
+            call.upstream_ns = monotonic_ns() - call.sent_at_ns
+            return answer
+    call.answer = answer = await account.send_fresh(data, rest)
+    await answer.headed()
+    call.upstream_ns = monotonic_ns() - call.sent_at_ns
+    return answer
 
 
-def _request_bytes(call: Call, route: Route) -> bytes:
-    head = call.exchange.head
-    entry = call.entry
-    lines = route.via.fixed_lines
-    if entry is not None:
-        lines += b"x-request-id: " + entry.request_id.encode("ascii") + b"\r\n"
-    for name, value in route.via.endpoint.default_headers:
-        if head.header(name) is None:
-            lines += header_line(name, value)
-    target = head.target
-    query_at = target.find(b"?")
-    path = route.path + target[query_at:] if query_at >= 0 else route.path
-    return write_request(b"POST", path, lines, head, route.via.request_filter, call.body)
-
-
-def upstream_error(route: Route, error: NativeError) -> GatewayError:
-    """The one translation of what the native floor says about a provider."""
-    name = route.target.provider
-    if isinstance(error, DeadlineExceeded):
-        return GatewayError(
-            "provider_timeout",
-            f"provider `{name}` {_DEADLINES.get(error.which, 'was too slow')}",
-            status=504,
-            source="upstream",
-            retry="other_target",
-        )
-    if isinstance(error, HttpSyntaxError | HttpLimitError):
-        return GatewayError(
-            "provider_protocol",
-            f"provider `{name}` answered with what is not valid HTTP",
-            status=502,
-            source="upstream",
-            retry="other_target",
-            detail=str(error),
-        )
-    return GatewayError(
-        "provider_connection_lost",
-        f"provider `{name}`: {error}",
-        status=502,
-        source="upstream",
-        retry="other_target",
-    )
+def request_bytes(head: RequestHead, request_id: str, route: Route, body: bytes) -> bytes:
+    """The request as it goes to the provider, without the body when that is larger than ``INLINE_BODY_BYTES``."""
+    via = route.via
+    lines = b"%bx-request-id: %b\r\n" % (via.fixed_lines, request_id.encode())
+    if via.default_headers:
+        for name, value in via.default_headers:
+            if head.header(name) is None:
+                lines += header_line(name, value)
+    path = route.path
+    query = head.target[len(head.path) :]
+    if query:
+        path += query
+    return write_request(b"POST", path, lines, head, via.request_filter, body)

@@ -5,33 +5,35 @@ from __future__ import annotations
 from fastgw._native.exchange import Exchange
 from fastgw.domain.entry import LedgerEntry
 from fastgw.domain.operation import Dialect, Operation
+from fastgw.domain.subject import Subject
 from fastgw.gateway.metering import Meter
-from fastgw.gateway.snapshot import Route, Snapshot
+from fastgw.gateway.ports import Answer, TargetPricing
+from fastgw.gateway.snapshot import Snapshot
 
 
 class Call:
     """One call. ``snapshot`` is the configuration it started with and keeps. Times are of the monotonic clock, in ns, 0 = not yet.
 
-    ``upstream_ns`` is the time spent waiting for the provider; what is left of the whole is ours.
+    ``request_id`` is the caller's own, or ours once the caller is known. ``upstream_ns`` is the time waited for the provider;
+    what is left of the whole is ours.
     """
 
     __slots__ = (
-        "body",
-        "client_id",
+        "answer",
         "dialect",
         "entry",
         "exchange",
         "first_token_at_ns",
-        "hide_usage",
+        "id",
         "in_events",
         "meter",
         "operation",
-        "route",
+        "price",
+        "request_id",
         "sent_at_ns",
-        "service_tier",
         "settled",
         "snapshot",
-        "streaming",
+        "subject",
         "text_bytes",
         "upstream_ns",
     )
@@ -41,17 +43,21 @@ class Call:
         self.snapshot = snapshot
         self.operation: Operation = operation
         self.dialect: Dialect = dialect
+        self.subject: Subject | None = None
+        self.answer: Answer | None = None
         self.entry: LedgerEntry | None = None
-        self.route: Route | None = None
-        self.client_id = ""
-        self.body = b""
-        self.streaming = False
-        self.hide_usage = False
-        self.service_tier: str | None = None
-        self.settled = False
+        self.meter: Meter | None = None
+        self.price: TargetPricing | None = None
+        self.id = 0
+        self.request_id = ""
+        self.text_bytes = 0
         self.sent_at_ns = 0
         self.first_token_at_ns = 0
         self.upstream_ns = 0
-        self.text_bytes = 0
-        self.meter: Meter | None = None
         self.in_events = False
+        self.settled = False
+
+    @property
+    def provider(self) -> str:
+        """The account that the call was sent to, empty before."""
+        return self.entry.provider if self.entry is not None else ""

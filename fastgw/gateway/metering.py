@@ -6,9 +6,11 @@ from the bytes and flagged, never taken for nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
-from fastgw._native.json_scan import MemberTable
+from fastgw._native.errors import JsonSyntaxError
+from fastgw._native.json_scan import MemberTable, scan_object
 from fastgw._native.json_tap import JsonTap
 from fastgw._native.sse_split import SseTap
 from fastgw.domain.entry import UsageSource
@@ -32,7 +34,6 @@ _RESPONSES_NEEDLES: Final = (b'"usage"', b"event: error", b"response.failed")
 _ANTHROPIC_NEEDLES: Final = (b'"usage"', b"message_stop", b"event: error")
 
 _RESPONSES_END: Final = frozenset({b"response.completed", b"response.incomplete", b"response.failed"})
-_UNBILLED: Final[frozenset[Operation]] = frozenset({"count_tokens"})
 NOTHING: Final = Usage()
 MAX_TIER_BYTES: Final = 64
 
@@ -53,8 +54,52 @@ class Meter(Protocol):
         """The usage of an answer that ended here."""
 
 
+_READERS: Final[dict[Operation, Callable[[bytes], Reading]]] = {
+    "chat": read_openai_chat,
+    "complete": read_openai_chat,
+    "embed": read_openai_chat,
+    "respond": read_openai_responses,
+    "message": read_anthropic,
+}
+"""How each operation's usage is written; what is not here is not billed."""
+
+
+def read_whole(operation: Operation, body: bytes, text_bytes: int) -> tuple[Usage, UsageSource, str | None] | None:
+    """Usage and service tier of a whole JSON answer; None when the body is not one JSON object."""
+    try:
+        spans = scan_object(body, _USAGE)
+        tier = spans.text(1)
+    except JsonSyntaxError:
+        # Stricter than an answer needs: who repeats a member, or writes odd text, is still read as far as it goes.
+        meter = PlainMeter(operation)
+        meter.feed(body)
+        return (*meter.final(text_bytes), meter.service_tier) if meter.is_whole else None
+    block = spans.raw(0)
+    if block is not None and (reader := _READERS.get(operation)) is not None:
+        if operation == "message":
+            tier = anthropic_tier(block)
+        usage, source = reader(block)
+        if source == "reported":
+            return usage, source, tier
+    return *_read_block(operation, block, text_bytes, len(body)), tier
+
+
+def _read_block(operation: Operation, block: bytes | None, text_bytes: int, body_bytes: int) -> Reading:
+    reader = _READERS.get(operation)
+    if reader is None:
+        return NOTHING, "none"
+    answer_bytes = 0 if operation == "embed" else body_bytes
+    if block is None:
+        return fill_missing(NOTHING, text_bytes, answer_bytes, output_is_final=False), "estimated"
+    usage, source = reader(block)
+    if source == "reported":
+        return usage, source
+    filled = fill_missing(usage, text_bytes, answer_bytes, output_is_final=source != "none")
+    return filled, source if filled is usage else "estimated"
+
+
 class PlainMeter:
-    """Meters one JSON answer."""
+    """Meters one JSON answer that passes by in pieces."""
 
     __slots__ = ("_fed_bytes", "_operation", "_tap")
 
@@ -75,21 +120,7 @@ class PlainMeter:
 
     def final(self, text_bytes: int) -> Reading:
         """The usage of a whole answer."""
-        if self._operation in _UNBILLED:
-            return NOTHING, "none"
-        block = self._tap.value(0)
-        if block is None:
-            return _estimated(NOTHING, text_bytes, self._output_bytes())
-        if self._operation == "message":
-            usage, source = read_anthropic(block)
-        elif self._operation == "respond":
-            usage, source = read_openai_responses(block)
-        else:
-            usage, source = read_openai_chat(block)
-        if source == "reported":
-            return usage, source
-        filled = fill_missing(usage, text_bytes, self._output_bytes(), output_is_final=source != "none")
-        return filled, source if filled is usage else "estimated"
+        return _read_block(self._operation, self._tap.value(0), text_bytes, self._fed_bytes)
 
     def cut(self, text_bytes: int) -> Reading:
         """The usage of an answer that ended here."""
@@ -99,9 +130,6 @@ class PlainMeter:
     def service_tier(self) -> str | None:
         """What the provider says it served the call with."""
         return _tier(self._tap.value(0) if self._operation == "message" else None, self._tap.value(1))
-
-    def _output_bytes(self) -> int:
-        return 0 if self._operation == "embed" else self._fed_bytes
 
 
 class StreamMeter:
@@ -206,7 +234,3 @@ def _tier(anthropic_usage: bytes | None, member: bytes | None) -> str | None:
 def _later(known: Reading, new: Reading) -> Reading:
     """The last usable report wins."""
     return known if new[1] == "none" and known[1] != "none" else new
-
-
-def _estimated(usage: Usage, text_bytes: int, output_bytes: int) -> Reading:
-    return fill_missing(usage, text_bytes, output_bytes, output_is_final=False), "estimated"

@@ -3,7 +3,7 @@ mypy proves that they fit."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from fastgw._native.http_head import ResponseHead
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 class Recorder(Protocol):
     """Takes ledger entries; never raises for want of disk, never blocks."""
 
+    @property
+    def durable(self) -> Callable[[], Awaitable[None]] | None:
+        """To be awaited before the last byte of an answer, when its record must be on the disk by then (``sync = "always"``)."""
+
     def opened(self, entry: LedgerEntry) -> None:
         """The row that stands if nothing else comes."""
 
@@ -26,10 +30,17 @@ class Recorder(Protocol):
 
 
 class Answer(Protocol):
-    """A provider's answer on its way in. Owned by the attempt that asked for it: ``release`` gives the connection back or closes it."""
+    """A provider's answer on its way in. Who asked for it owns it: ``release`` gives the connection back or closes it."""
 
-    def head(self) -> Awaitable[ResponseHead]:
-        """The head; raises the native floor's ConnectionLost, DeadlineExceeded, HttpSyntaxError."""
+    @property
+    def head(self) -> ResponseHead:
+        """The head, once `headed` has returned."""
+
+    def headed(self) -> Awaitable[None]:
+        """Until the head is here; raises the native floor's ConnectionLost, DeadlineExceeded, HttpSyntaxError."""
+
+    def take_whole(self, limit_bytes: int) -> bytes | None:
+        """The whole payload if it has come and is not larger than the limit."""
 
     def chunk(self) -> Awaitable[bytes | None]:
         """Payload that has come since the last call, None at a clean end."""
@@ -47,8 +58,11 @@ class Answer(Protocol):
 class Account(Protocol):
     """A provider account that can be called."""
 
-    async def send(self, head: bytes, body: bytes | None, *, fresh: bool = False) -> Answer:
-        """Write one request on a pooled connection, or on a new one (`fresh`: always). Raises GatewayError when none can be had."""
+    def send_pooled(self, head: bytes, body: bytes | None) -> Answer | None:
+        """Write one request on a connection from the pool; None when there is none. Nothing is awaited."""
+
+    async def send_fresh(self, head: bytes, body: bytes | None) -> Answer:
+        """Write one request on a new connection. Raises GatewayError when none can be had."""
 
 
 class TargetPricing(Protocol):
@@ -56,6 +70,11 @@ class TargetPricing(Protocol):
 
     def cost(self, usage: Usage, at_unix_ns: int, service_tier: str | None) -> tuple[int, str] | None:
         """Nano-USD, rounded once, and the version of the price that made it; None when no price holds at that time."""
+
+    def estimate(
+        self, input_tokens: int, output_tokens: int, at_unix_ns: int, service_tier: str | None
+    ) -> tuple[int, str] | None:
+        """The same before the call, when nothing is known but two counts."""
 
 
 class Pricing(Protocol):

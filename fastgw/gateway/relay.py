@@ -14,8 +14,9 @@ from fastgw._native.http_write import write_response
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.money import format_usd
 from fastgw.gateway import settle
+from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
-from fastgw.gateway.metering import PlainMeter, StreamMeter
+from fastgw.gateway.metering import PlainMeter, StreamMeter, read_whole
 from fastgw.gateway.ports import Answer, Recorder
 from fastgw.gateway.snapshot import Route
 from fastgw.providers.failure import explain_failure
@@ -28,22 +29,59 @@ END_GRACE_NS: Final = 250_000_000
 """How long a provider may take to end a stream after its closing event; usage that still comes within it counts."""
 
 
-async def relay(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
-    """Pass the answer on and settle the call.
+def relay_at_once(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> bool:
+    """Pass on a good plain answer that is here already, whole; False when it is not, or must wait, and nothing was done.
 
     Raises:
-        GatewayError: the provider refused, or broke its answer off.
-        NativeError: the same, from the native floor.
+        GatewayError: the answer is no JSON object.
     """
+    head = answer.head
+    if head.status != 200 or recorder.durable is not None or (admission.streaming and _is_event_stream(head)):
+        return False
+    body = answer.take_whole(WHOLE_BODY_BYTES)
+    if body is None:
+        return False
+    _settle_whole(call, admission.route, head, body, recorder)
+    _reply(call, admission.route, head, body)
+    return True
+
+
+async def relay(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> None:
+    """Pass the answer on as it comes and settle the call.
+
+    Raises:
+        GatewayError: the provider refused.
+        NativeError: it broke its answer off.
+    """
+    head = answer.head
+    route = admission.route
     if not 200 <= head.status < 300:
-        await _relay_refusal(call, route, answer, head, recorder)
-    elif call.streaming and (head.header(b"content-type") or b"").lower().startswith(b"text/event-stream"):
-        await _relay_stream(call, route, answer, head, recorder)
+        await _relay_refusal(call, route, answer, recorder)
+    elif admission.streaming and _is_event_stream(head):
+        await _relay_stream(call, admission, answer, recorder)
     else:
-        await _relay_plain(call, route, answer, head, recorder)
+        waited_from_ns = monotonic_ns()
+        body = await answer.body(WHOLE_BODY_BYTES)
+        call.upstream_ns += monotonic_ns() - waited_from_ns
+        if body is None:
+            await _relay_large(call, route, answer, recorder)
+        else:
+            _settle_whole(call, route, head, body, recorder)
+            await _on_disk(recorder)
+            _reply(call, route, head, body)
 
 
-async def _relay_refusal(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
+async def _on_disk(recorder: Recorder) -> None:
+    if recorder.durable is not None:
+        await recorder.durable()
+
+
+def _is_event_stream(head: ResponseHead) -> bool:
+    return (head.header(b"content-type") or b"").lower().startswith(b"text/event-stream")
+
+
+async def _relay_refusal(call: Call, route: Route, answer: Answer, recorder: Recorder) -> None:
+    head = answer.head
     body = await answer.body(ERROR_BODY_BYTES)
     error = explain_failure(route.via.endpoint, head.status, body or b"")
     if error is not None:
@@ -54,32 +92,28 @@ async def _relay_refusal(call: Call, route: Route, answer: Answer, head: Respons
     _reply(call, route, head, body or b"")
 
 
-async def _relay_plain(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
-    waited_from_ns = monotonic_ns()
-    meter = call.meter = PlainMeter(call.operation)
-    body = await answer.body(WHOLE_BODY_BYTES)
-    call.upstream_ns += monotonic_ns() - waited_from_ns
-    if body is None:
-        await _relay_large(call, route, answer, head, recorder, meter)
-        return
-    meter.feed(body)
-    if not meter.is_whole and head.header(b"content-encoding") is None:
-        raise GatewayError(
-            "provider_protocol",
-            f"provider `{route.target.provider}` answered {head.status} with a body that is not a JSON object",
-            status=502,
-            source="upstream",
-            retry="other_target",
-        )
-    settle.complete(call, recorder, head.status, *meter.final(call.text_bytes))
-    _reply(call, route, head, body)
+def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, recorder: Recorder) -> None:
+    reading = read_whole(call.operation, body, call.text_bytes)
+    if reading is None:
+        if head.header(b"content-encoding") is None:
+            raise GatewayError(
+                "provider_protocol",
+                f"provider `{route.provider}` answered {head.status} with a body that is not a JSON object",
+                status=502,
+                source="upstream",
+                retry="other_target",
+            )
+        # It compresses although asked not to: the client can read it, we cannot.
+        reading = (*PlainMeter(call.operation).final(call.text_bytes), None)
+    settle.complete(call, recorder, head.status, *reading)
 
 
 def _reply(call: Call, route: Route, head: ResponseHead, body: bytes) -> None:
     exchange = call.exchange
-    lines = _own_lines(call, route, with_cost=True)
+    lines = _own_lines(call, route, b"x-fastgw-cost-usd: %b\r\n" % _cost_text(call))
+    response_filter = route.via.response_filter
     exchange.reply(
-        write_response(head.status, head, route.via.response_filter, lines, len(body), False, exchange.keep_alive, body)
+        write_response(head.status, head, response_filter, lines, len(body), False, exchange.keep_alive, body)
     )
 
 
@@ -87,7 +121,7 @@ def _start(call: Call, route: Route, head: ResponseHead, length: int) -> None:
     exchange = call.exchange
     chunked = length < 0 and exchange.head.minor_version == 1
     keep_alive = exchange.keep_alive and (chunked or length >= 0)
-    lines = _own_lines(call, route, with_cost=False)
+    lines = _own_lines(call, route, b"")
     exchange.start(
         write_response(head.status, head, route.via.response_filter, lines, length, chunked, keep_alive, b""),
         chunked,
@@ -95,11 +129,11 @@ def _start(call: Call, route: Route, head: ResponseHead, length: int) -> None:
     )
 
 
-async def _relay_large(
-    call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder, meter: PlainMeter
-) -> None:
+async def _relay_large(call: Call, route: Route, answer: Answer, recorder: Recorder) -> None:
+    head = answer.head
     # One piece is always held back: the last one leaves after the call is settled.
     exchange = call.exchange
+    meter = call.meter = PlainMeter(call.operation)
     _start(call, route, head, head.content_length)
     held = b""
     while True:
@@ -113,16 +147,18 @@ async def _relay_large(
         held = chunk
         if exchange.slow:
             await exchange.room()
-    settle.complete(call, recorder, head.status, *meter.final(call.text_bytes))
+    settle.complete(call, recorder, head.status, *meter.final(call.text_bytes), meter.service_tier)
+    await _on_disk(recorder)
     exchange.send(held)
     exchange.finish()
 
 
-async def _relay_stream(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
+async def _relay_stream(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> None:
+    head = answer.head
     exchange = call.exchange
-    meter = call.meter = StreamMeter(call.operation, hide_usage=call.hide_usage)
+    meter = call.meter = StreamMeter(call.operation, hide_usage=admission.hide_usage)
     call.in_events = True
-    _start(call, route, head, -1)
+    _start(call, admission.route, head, -1)
     held: list[bytes] = []
     waited_from_ns = monotonic_ns()
     try:
@@ -147,38 +183,38 @@ async def _relay_stream(call: Call, route: Route, answer: Answer, head: Response
     if not meter.ended and head.content_length < 0 and not head.chunked:
         raise GatewayError(
             "provider_connection_lost",
-            f"provider `{route.target.provider}` closed the connection before the end of its stream",
+            f"provider `{admission.route.provider}` closed the connection before the end of its stream",
             status=502,
             source="upstream",
         )
     call.upstream_ns = monotonic_ns() - call.sent_at_ns
     if meter.error_seen and call.entry is not None:
         call.entry.error_code = "provider_stream_error"
-    settle.complete(call, recorder, head.status, *meter.final(call.text_bytes))
+    settle.complete(call, recorder, head.status, *meter.final(call.text_bytes), meter.service_tier)
+    await _on_disk(recorder)
     held.append(_cost_comment(call))
     exchange.send(b"".join(held))
     exchange.finish()
 
 
-def _cost_text(call: Call) -> str:
+def _cost_text(call: Call) -> bytes:
     entry = call.entry
     if entry is None or entry.cost_nano_usd is None:
-        return "unpriced"
-    return format_usd(entry.cost_nano_usd)
+        return b"unpriced"
+    return format_usd(entry.cost_nano_usd).encode()
 
 
 def _cost_comment(call: Call) -> bytes:
     """The cost of a stream, known only at its end: a comment of the event stream, which every client must ignore."""
-    return f": x-fastgw-cost-usd: {_cost_text(call)}\n\n".encode("ascii")
+    return b": x-fastgw-cost-usd: %b\n\n" % _cost_text(call)
 
 
-def _own_lines(call: Call, route: Route, *, with_cost: bool) -> bytes:
+def _own_lines(call: Call, route: Route, cost_line: bytes) -> bytes:
     entry = call.entry
-    if entry is None:
-        return b""
-    overhead_us = (monotonic_ns() - call.exchange.received_ns - call.upstream_ns) // 1000
-    cost = f"x-fastgw-cost-usd: {_cost_text(call)}\r\n" if with_cost else ""
-    return (
-        f"x-request-id: {entry.request_id}\r\nx-fastgw-model: {route.target.name}\r\n{cost}"
-        f"x-fastgw-attempts: {entry.attempts}\r\nx-fastgw-overhead-us: {overhead_us}\r\n"
-    ).encode("ascii", "backslashreplace")
+    return b"x-request-id: %b\r\n%b%bx-fastgw-attempts: %d\r\nx-fastgw-overhead-us: %d\r\n" % (
+        call.request_id.encode(),
+        route.model_line,
+        cost_line,
+        entry.attempts if entry is not None else 0,
+        (monotonic_ns() - call.exchange.received_ns - call.upstream_ns) // 1000,
+    )

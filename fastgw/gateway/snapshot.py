@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from fastgw._native.http_write import HeaderFilter
+from fastgw._native.http_write import HeaderFilter, header_line
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.operation import Operation
 from fastgw.domain.target import Target
@@ -23,11 +23,12 @@ MEMO_ROUTES: Final = 4096
 
 
 class AccountRoute(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What is the same for all calls to one account. ``fixed_lines`` holds the credential: it goes onto the wire and nowhere else."""
+    """What is the same for all calls to one account. ``fixed_lines`` holds the credential: it goes onto the wire, nowhere else."""
 
     account: Account
     endpoint: ProviderEndpoint
     fixed_lines: bytes
+    default_headers: tuple[tuple[bytes, bytes], ...]
     request_filter: HeaderFilter
     response_filter: HeaderFilter
 
@@ -36,9 +37,12 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Everything a call needs to reach a target. ``price`` is None when the target is unpriced."""
 
     target: Target
+    provider: str
+    region: str
     via: AccountRoute
     path: bytes
     price: TargetPricing | None
+    model_line: bytes
 
 
 def account_route(account: Account, endpoint: ProviderEndpoint) -> AccountRoute:
@@ -48,6 +52,7 @@ def account_route(account: Account, endpoint: ProviderEndpoint) -> AccountRoute:
         account=account,
         endpoint=endpoint,
         fixed_lines=endpoint.header_lines(),
+        default_headers=endpoint.default_headers,
         request_filter=HeaderFilter(sorted(dropped), REQUEST_PREFIXES_DROPPED),
         response_filter=HeaderFilter(sorted(endpoint.response_headers_dropped), RESPONSE_PREFIXES_DROPPED),
     )
@@ -89,9 +94,12 @@ class Snapshot:
         via = self._accounts[target.provider]
         route = Route(
             target=target,
+            provider=target.provider,
+            region=target.region,
             via=via,
             path=via.endpoint.paths[operation],
             price=self._pricing.for_target(target.provider, target.model, target.region),
+            model_line=header_line(b"x-fastgw-model", target.name.encode("ascii", "backslashreplace").strip()),
         )
         if len(self._memo) >= MEMO_ROUTES:
             self._memo.clear()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import re
 import sqlite3
@@ -28,6 +27,7 @@ from fastgw.ledger.writer import Batch, LedgerWriter
 _SEGMENT_NAME = re.compile(r"(\d{4,})-(\d{8,})-([0-9a-f]{16})\.seg")
 _RECORDS_A_READ = 1000
 _RECORDS_A_BATCH = 4000
+_DRAFT_NAME = re.compile(r".+\.seg\.(\d+)\.tmp")
 _IDLE_FACTOR = 5
 _EXPIRE_INTERVAL_NS = 60_000_000_000
 _EXPIRE_ROWS = 1000
@@ -60,6 +60,7 @@ class JournalDrain:
         self._finished: set[str] = set()
         self._bad: set[str] = set()
         self.corrupt_records = 0
+        self._trouble: str | None = None
         self.problem: str | None = None
 
     @property
@@ -69,7 +70,7 @@ class JournalDrain:
 
     def step_now(self) -> int:
         """Read what is new and write it in one transaction; returns the number of records read. Blocks for the disk."""
-        self.problem = None
+        self._trouble = None
         # A batch that could not be written is tried again before anything else is read.
         if not self._batch and not self._finished and not self._bad:
             self._batch_records = 0
@@ -81,8 +82,10 @@ class JournalDrain:
                 self._batch = Batch()
             self._put_away()
         except (sqlite3.Error, OSError) as error:
-            self.problem = f"ledger cannot be written: {error}"
+            self._trouble = f"ledger cannot be written: {error}"
             return 0
+        finally:
+            self.problem = self._trouble  # not before it is known: who looks meanwhile, sees what the last step found
         return self._batch_records
 
     async def step(self) -> int:
@@ -107,14 +110,21 @@ class JournalDrain:
                 and await self.expire(unix_ns() - retention_ns) < _EXPIRE_ROWS
             ):
                 expire_at_ns = unix_ns() + _EXPIRE_INTERVAL_NS
-            if records >= _RECORDS_A_READ:
+            if records >= _RECORDS_A_BATCH:
                 continue
             busy = records or self.problem
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(interval_ms / 1000 * (1 if busy else _IDLE_FACTOR)):
                     await stop.wait()
-        while await self.step():
-            pass
+        await self.drain_all()
+
+    async def drain_all(self) -> None:
+        """Drain until nothing is left, or nothing can be written: the last file of a life goes in one step, and what it left open
+        becomes ``unknown`` in the next.
+        """
+        idle_steps = 0
+        while idle_steps < 2:
+            idle_steps = 0 if await self.step() else idle_steps + 1
 
     async def expire(self, before_ns: int) -> int:
         """Delete a small batch of the rows of calls before ``before_ns``; returns how many, 0 also when it failed."""
@@ -135,7 +145,7 @@ class JournalDrain:
         try:
             lives = self._list_lives()
         except OSError as error:
-            self.problem = f"journal cannot be read: {error}"
+            self._trouble = f"journal cannot be read: {error}"
             return
         for name in self._readers.keys() - {name for names in lives.values() for name in names}:
             del self._readers[name]  # unlinked by someone else
@@ -152,7 +162,12 @@ class JournalDrain:
 
     def _list_lives(self) -> dict[str, list[str]]:
         lives: dict[str, list[tuple[int, str]]] = {}
-        for name in os.listdir(self._directory):
+        names = os.listdir(self._directory)
+        if any(
+            name.endswith(".tmp") for name in names
+        ):  # of a worker that makes a segment now, or was killed while it did
+            _remove_drafts(self._directory)
+        for name in names:
             if match := _SEGMENT_NAME.fullmatch(name):
                 lives.setdefault(f"{match[1]}-{match[3]}", []).append((int(match[2]), name))
         return {life: [name for _, name in sorted(segments)] for life, segments in lives.items()}
@@ -164,11 +179,11 @@ class JournalDrain:
                 more = self._read_segment(life, name)
             except JournalError as error:
                 if isinstance(error.__cause__, OSError):
-                    self.problem = str(error)
+                    self._trouble = str(error)
                     return
                 self._set_aside(life, name)
                 continue
-            if more or self._batch_records >= _RECORDS_A_BATCH:
+            if more:
                 return
 
     def _read_segment(self, life: str, name: str) -> bool:
@@ -176,18 +191,17 @@ class JournalDrain:
         reader = self._readers.get(name)
         if reader is None:
             reader = self._readers[name] = JournalReader(str(self._directory / name))
-        # Both before the read: what was true then is true of all that it saw.
-        sealed = reader.sealed
-        alive = not sealed and reader.writer_alive
-        records = reader.read(_RECORDS_A_READ)
-        self._take(life, records)
-        if len(records) == _RECORDS_A_READ:
+        # Before the reads: nothing can have been added since to what the last of them, which is empty, has seen.
+        ended = reader.sealed or not reader.writer_alive
+        while records := reader.read(_RECORDS_A_READ):
+            self._take(life, records)
+            if self._batch_records >= _RECORDS_A_BATCH:
+                return True
+        if not ended:
             return True
-        if reader.torn and not alive:
+        if reader.torn:
             self._set_aside(life, name)
             return False
-        if alive and not reader.finished:
-            return True
         self._end_segment(life, name)
         self._finished.add(name)
         return False
@@ -239,12 +253,22 @@ class JournalDrain:
 
 
 def _remove_drafts(directory: Path) -> None:
-    """Remove segments that a killed worker had not finished making; one that is being made is locked."""
-    for path in directory.glob("*.seg.tmp"):
-        with contextlib.suppress(OSError):
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
-            finally:
-                os.close(fd)
+    """Remove segments that a killed worker had not finished making.
+
+    Their names have its process id. Trying their lock instead would now and then take it from a worker that is between
+    making the file and locking it.
+    """
+    for path in directory.iterdir():
+        match = _DRAFT_NAME.fullmatch(path.name)
+        if match and not _is_running(int(match[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

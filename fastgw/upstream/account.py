@@ -2,7 +2,7 @@
 
 Invariant: at most ``max_connections`` are open or being opened; who finds none free waits in line, no longer than the connect
 deadline. A connection that its caller no longer wants when it is ready goes to the pool. A pooled connection that turns out dead
-before one byte of the answer is replaced once, by a fresh one (``send`` again with ``fresh``), never silently after a byte.
+before one byte of the answer may be replaced by a fresh one (``send_fresh``); that is the caller's decision.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Callable
+from typing import cast
 
 import msgspec
 
@@ -45,6 +47,9 @@ class ProviderAccount:
         self._tls = _tls_context(settings) if settings.tls else None
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._opening = 0
+        self._first_byte_ns = settings.first_byte_timeout_ns
+        self._idle_ns = settings.idle_timeout_ns
+        self._total_ns = settings.total_timeout_ns
         self._pool = ProviderPool(
             wheel,
             max_idle=settings.max_idle,
@@ -57,24 +62,24 @@ class ProviderAccount:
         """Open and being opened."""
         return self._pool.open + self._opening
 
-    async def send(self, head: bytes, body: bytes | None, *, fresh: bool = False) -> ProviderConn:
-        """Write one request; ``fresh`` passes the pool by.
+    def send_pooled(self, head: bytes, body: bytes | None) -> ProviderConn | None:
+        """Write one request on a connection from the pool; None when there is none, or the one there was is closed."""
+        connection = self._pool.take_idle()
+        if connection is None:
+            return None
+        return self._send(connection, head, body, monotonic_ns())
+
+    async def send_fresh(self, head: bytes, body: bytes | None) -> ProviderConn:
+        """Write one request on a new connection.
 
         Raises:
             GatewayError: 502 ``provider_unreachable``, 503 ``provider_busy``, 504 ``provider_connect_timeout``.
         """
-        settings = self.settings
-        connection = None if fresh else self._pool.take_idle()
         started_ns = monotonic_ns()
-        if connection is None:
-            connection = await self._open(started_ns)
-        connection.send(
-            head,
-            body,
-            first_byte_ns=settings.first_byte_timeout_ns,
-            idle_ns=settings.idle_timeout_ns,
-            total_deadline_ns=started_ns + settings.total_timeout_ns,
-        )
+        return self._send(await self._open(started_ns), head, body, started_ns)
+
+    def _send(self, connection: ProviderConn, head: bytes, body: bytes | None, started_ns: int) -> ProviderConn:
+        connection.send(head, body, self._first_byte_ns, self._idle_ns, started_ns + self._total_ns)
         return connection
 
     def close(self) -> None:
@@ -120,7 +125,10 @@ class ProviderAccount:
         try:
             async with asyncio.timeout(max(started_ns + settings.connect_timeout_ns - monotonic_ns(), 1_000_000) / 1e9):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    self._pool.connection, settings.host, settings.port, ssl=self._tls
+                    cast("Callable[[], asyncio.BaseProtocol]", self._pool.connection),
+                    settings.host,
+                    settings.port,
+                    ssl=self._tls,
                 )
         except TimeoutError:
             raise GatewayError(
@@ -141,7 +149,7 @@ class ProviderAccount:
             ) from error
         finally:
             self._opening -= 1
-        return connection
+        return cast("ProviderConn", connection)
 
     def _connection_freed(self) -> None:
         while self._waiting:

@@ -81,12 +81,12 @@ def hide(event: bytes) -> tuple[bytes, bool]:
     kept = [byte for offset, byte in enumerate(text) if not first <= offset < last or byte == 0x0A]
     pieces = iter(bytes(kept).split(b"\n"))
     result = b""
-    for number, (line, end) in enumerate(lines(event)):
+    for number, (line, line_end) in enumerate(lines(event)):
         body = line if number else line.removeprefix(_MARK)
         if body.partition(b":")[0] == b"data":
             value = body.partition(b":")[2].removeprefix(b" ")
             line = line[: len(line) - len(value)] + next(pieces)  # noqa: PLW2901 - the edited line
-        result += line + end
+        result += line + line_end
     return result, kind == "object"
 
 
