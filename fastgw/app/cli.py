@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fastgw import __version__
 from fastgw.domain.errors import ConfigError
+from fastgw.front.config import MAX_WORKERS
 from fastgw.ledger.report import spend_report, verify_report
 
 DEFAULT_CONFIG = "fastgw.toml"
@@ -53,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--port", type=_port, help=f"of the demo, its admin listener has the next one; 0: any (default {DEMO_PORT})"
     )
-    serve.add_argument("--workers", type=int, help="processes that serve traffic (default: the file's, else 1)")
+    serve.add_argument(
+        "--workers", type=_worker_count, help="processes that serve traffic (default: the file's, else 1)"
+    )
     serve.set_defaults(run=_serve)
 
     check = commands.add_parser("check", help="everything `serve` would check, without sockets")
@@ -88,6 +91,12 @@ def _add_ledger_choice(command: argparse.ArgumentParser) -> None:
     choice = command.add_mutually_exclusive_group()
     choice.add_argument("--config", type=Path, help="the configuration whose ledger is read")
     choice.add_argument("--ledger", type=Path, metavar="DATABASE", help="the ledger's database itself")
+
+
+def _worker_count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {MAX_WORKERS}, got {text!r}")
+    return int(text)
 
 
 def _port(text: str) -> int:

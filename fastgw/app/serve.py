@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+import orjson
 
 from fastgw.app import bookkeeper, worker
 from fastgw.app.build import Pricing, price_book
@@ -22,7 +23,6 @@ from fastgw.domain.errors import ConfigError
 from fastgw.identity.config import KeyRow
 from fastgw.identity.secret import SecretText, new_secret
 from fastgw.ledger.config import LedgerConfig
-from fastgw.telemetry.clock import id_base_ns
 from fastgw.telemetry.stats_page import StatsPage
 
 KEY_FILE = "fastgw.key"
@@ -42,17 +42,14 @@ def serve(path: Path | None, *, demo_port: int | None = None, workers: int | Non
         text, settings = source.text, source.settings(source.text)
     elif path is not None:
         text = read_text(path)
-        source = Source(path.resolve(), text, env, path.resolve().parent)
+        source = Source(path.resolve(), text, env, path.resolve().parent, workers)
         settings = source.settings(text)
     else:
         text, settings = "", discover(env)
-        source = Source(None, "", env, Path())
+        source = Source(None, "", env, Path(), workers)
         shown_key = _own_key(settings.ledger.database_path.parent / KEY_FILE)
-        settings = msgspec.structs.replace(
-            settings, keys=(KeyRow(name="default", secret=SecretText(shown_key, f"file:{KEY_FILE}")),)
-        )
-    if workers is not None and workers != settings.server.workers:
-        settings = msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, workers=workers))
+        own_keys = (KeyRow(name="default", secret=SecretText(shown_key, f"file:{KEY_FILE}")),)
+        settings = source.overridden(msgspec.structs.replace(settings, keys=own_keys))
     check_prices(settings)
     token = settings.admin.token.reveal() if settings.admin.token is not None else secrets.token_urlsafe(24)
     inheritance = Inheritance(
@@ -61,7 +58,6 @@ def serve(path: Path | None, *, demo_port: int | None = None, workers: int | Non
         text=text,
         listening=listen(settings, settings.server.workers),
         stats=StatsPage(WORKER_ROWS + settings.server.workers),
-        id_base_ns=id_base_ns(),
         admin_token=token,
     )
 
@@ -156,13 +152,12 @@ def _banner(inheritance: Inheritance, key: str, *, demo: bool) -> str:
         lines += [
             f"gateway key: {key}",
             "try it:",
-            (
-                f"  curl {url}/v1/chat/completions -H 'authorization: Bearer {key}' -H 'content-type: application/json' "
-                f"""-d '{{"model":"{chat}","messages":[{{"role":"user","content":"hello"}}]}}'"""
-            ),
-            (
-                f"  curl {url}/v1/messages -H 'x-api-key: {key}' -H 'content-type: application/json' "
-                f"""-d '{{"model":"{message}","max_tokens":64,"messages":[{{"role":"user","content":"hello"}}]}}'"""
-            ),
+            _curl(f"{url}/v1/chat/completions", f"authorization: Bearer {key}", chat),
+            _curl(f"{url}/v1/messages", f"x-api-key: {key}", message, max_tokens=64),
         ]
     return "\n".join(lines)
+
+
+def _curl(url: str, credential: str, model: str, **members: int) -> str:
+    document = {"model": model, **members, "messages": [{"role": "user", "content": "hello"}]}
+    return f"  curl {url} -H '{credential}' -H 'content-type: application/json' -d '{orjson.dumps(document).decode()}'"

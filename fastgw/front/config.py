@@ -5,13 +5,14 @@ Every number has a hard range, so that a limit cannot be switched off by a large
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from fastgw.domain.address import Address, parse_address
 
+MAX_WORKERS: Final = 256
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -19,7 +20,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """``[server]``. Limits count per request unless they say otherwise."""
 
     listen: str = "127.0.0.1:8787"
-    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    workers: Annotated[int, Meta(ge=1, le=MAX_WORKERS)] = 1
     max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     max_head_kib: Annotated[int, Meta(ge=1, le=1024)] = 64
     max_headers: Annotated[int, Meta(ge=8, le=4096)] = 128

@@ -3,7 +3,7 @@ mypy proves that they fit."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from fastgw._native.http_head import ResponseHead
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 class Recorder(Protocol):
     """Takes ledger entries; never raises for want of disk, never blocks."""
+
+    @property
+    def durable(self) -> Callable[[], Awaitable[None]] | None:
+        """To be awaited before the last byte of an answer, when its record must be on the disk by then (``sync = "always"``)."""
 
     def opened(self, entry: LedgerEntry) -> None:
         """The row that stands if nothing else comes."""

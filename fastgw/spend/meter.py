@@ -126,7 +126,7 @@ def read_openai_chat(block: bytes) -> tuple[Usage, Source]:
     """
     if (counts := _CHAT(block)) is not None:
         prompt_tokens, output, total, read, reasoning, *rest = counts
-        if read <= prompt_tokens and reasoning <= output and output >= 0 and max(rest) <= 0:
+        if -1 < prompt_tokens >= read and -1 < output >= reasoning and max(rest) <= 0:
             # Nearly every answer: text alone, perhaps cached, perhaps with reasoning inside its output.
             if reasoning <= 0:
                 return Usage(prompt_tokens, output, read if read > 0 else 0), "reported"
