@@ -82,7 +82,7 @@ def round_trip(aside: Path, env: dict[str, str]) -> None:
     fastgw = str(aside / "venv/bin/fastgw")
     command = [fastgw, "serve", "--demo", "--port", "0"]
     with subprocess.Popen(
-        command, cwd=aside, env={**env, "FASTGW_DEMO_DIR": str(aside)}, stdout=subprocess.PIPE, text=True
+        command, cwd=aside, env={**env, "TMPDIR": str(aside)}, stdout=subprocess.PIPE, text=True
     ) as server:
         try:
             url, key, ledger = read_banner(server)

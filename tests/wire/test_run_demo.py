@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from tests.wire.processes import ROOT, running
 
@@ -13,8 +14,8 @@ DEMO = [sys.executable, str(ROOT / "tools" / "run_demo.py")]
 CALLS = ["chat.completions", "responses", "embeddings", "messages", "messages.count_tokens"]
 
 
-def test_it_asks_both_dialects_shows_the_spend_and_ends() -> None:
-    with running([*DEMO, "--once", "--port", "0"]) as demo:
+def test_it_asks_both_dialects_shows_the_spend_and_ends(tmp_path: Path) -> None:
+    with running([*DEMO, "--once", "--port", "0"], {"TMPDIR": str(tmp_path)}) as demo:
         demo.wait_for(r"\ntotal .*\n", 60)
         assert demo.wait(60) == 0
 
@@ -27,8 +28,8 @@ def test_it_asks_both_dialects_shows_the_spend_and_ends() -> None:
     assert float(total[1]) > sum(float(cost) for cost in re.findall(r"cost: ([0-9.]+) USD", demo.output)) > 0
 
 
-def test_it_serves_on_until_it_is_interrupted() -> None:
-    with running([*DEMO, "--port", "0"]) as demo:
+def test_it_serves_on_until_it_is_interrupted(tmp_path: Path) -> None:
+    with running([*DEMO, "--port", "0"], {"TMPDIR": str(tmp_path)}) as demo:
         url = demo.wait_for(r"The gateway serves on http://(\S+); Ctrl-C ends it", 60)[1]
         host, port = url.split(":")
         with socket.create_connection((host, int(port)), timeout=10):
@@ -40,11 +41,11 @@ def test_it_serves_on_until_it_is_interrupted() -> None:
             assert probe.connect_ex((host, int(port))) != 0
 
 
-def test_a_port_in_use_is_said_so() -> None:
+def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with running([*DEMO, "--once", "--port", str(taken.getsockname()[1])]) as demo:
+        with running([*DEMO, "--once", "--port", str(taken.getsockname()[1])], {"TMPDIR": str(tmp_path)}) as demo:
             assert demo.wait(60) == 1
 
     assert "Address already in use" in demo.output
