@@ -60,6 +60,7 @@ async def relay(call: Call, admission: Admission, answer: Answer, recorder: Reco
     elif admission.streaming and _is_event_stream(head):
         await _relay_stream(call, admission, answer, recorder)
     else:
+        call.meter = PlainMeter(call.operation)  # what a body that breaks off is charged by: the provider has answered
         waited_from_ns = monotonic_ns()
         body = await answer.body(WHOLE_BODY_BYTES)
         call.upstream_ns += monotonic_ns() - waited_from_ns
