@@ -42,6 +42,10 @@ class Provider:
         total_ns = monotonic_ns() + int(total_s * SECOND)
         self.conn.send(b"request;", rest, first_byte_ns=10 * SECOND, idle_ns=5 * SECOND, total_deadline_ns=total_ns)
 
+    async def headed(self) -> ResponseHead:
+        await self.conn.headed()
+        return self.conn.head
+
     def ask(self, *wanted: Callable[[], Awaitable[object]]) -> None:
         """Await these, one after the other, in a lane of their own."""
 
@@ -64,7 +68,7 @@ class Provider:
 
         async def work() -> None:
             try:
-                self.got.append((await self.conn.head()).status)
+                self.got.append((await self.headed()).status)
                 while (chunk := await self.conn.chunk()) is not None:
                     self.got.append(chunk)
                 self.got.append(None)
@@ -174,10 +178,10 @@ def test_what_is_no_answer(text: bytes, got: list[Any]) -> None:
         provider = Provider(max_body_bytes=1000)
         provider.send()
         if asks_first:
-            provider.ask(provider.conn.head, provider.conn.chunk, provider.conn.chunk)
+            provider.ask(provider.headed, provider.conn.chunk, provider.conn.chunk)
         provider.transport.receive(text)
         if not asks_first:
-            provider.ask(provider.conn.head, provider.conn.chunk, provider.conn.chunk)
+            provider.ask(provider.headed, provider.conn.chunk, provider.conn.chunk)
         assert provider.errors() == got
         assert provider.transport.aborted
         provider.conn.release()
@@ -189,7 +193,7 @@ def test_what_came_before_the_break_is_delivered_before_it() -> None:
     provider = Provider()
     provider.send()
     provider.transport.receive(CHUNKED + b"5\r\nhello\r\n", b"nonsense")
-    provider.ask(provider.conn.head, provider.conn.chunk, provider.conn.chunk, provider.conn.chunk)
+    provider.ask(provider.headed, provider.conn.chunk, provider.conn.chunk, provider.conn.chunk)
     assert provider.errors() == [200, b"hello", HttpSyntaxError, HttpSyntaxError]
 
 
@@ -212,7 +216,7 @@ def test_cut_by_the_provider(ending: str, error: Exception | None, text: bytes, 
             assert provider.pool.take_idle() is provider.conn
         assert provider.conn.reused is reused
         provider.send()
-        provider.ask(provider.conn.head, provider.conn.chunk, provider.conn.chunk)
+        provider.ask(provider.headed, provider.conn.chunk, provider.conn.chunk)
         provider.transport.receive(text)
         if ending == "end":
             provider.transport.end()
@@ -242,7 +246,7 @@ def test_ended_while_the_request_has_not_left() -> None:
 def test_a_whole_body() -> None:
     provider = Provider()
     provider.send()
-    provider.ask(provider.conn.head, lambda: provider.conn.body(5))
+    provider.ask(provider.headed, lambda: provider.conn.body(5))
     provider.transport.receive(PLAIN[:-2])
     assert provider.got == [200]
     provider.transport.receive(PLAIN[-2:])
@@ -253,7 +257,7 @@ def test_a_body_larger_than_wanted_is_left_for_chunks() -> None:
     for cut in (-2, -1, len(PLAIN)):
         provider = Provider()
         provider.send()
-        provider.ask(provider.conn.head, partial(provider.conn.body, 3), provider.conn.chunk)
+        provider.ask(provider.headed, partial(provider.conn.body, 3), provider.conn.chunk)
         provider.transport.receive(PLAIN[:cut], PLAIN[cut:])
         assert provider.got[:2] == [200, None]
         provider.ask(provider.conn.chunk)
@@ -263,7 +267,7 @@ def test_a_body_larger_than_wanted_is_left_for_chunks() -> None:
 def test_a_body_that_breaks_is_no_body() -> None:
     provider = Provider()
     provider.send()
-    provider.ask(provider.conn.head, lambda: provider.conn.body(100))
+    provider.ask(provider.headed, lambda: provider.conn.body(100))
     provider.transport.receive(PLAIN[:-1])
     provider.transport.end()
     provider.transport.lose()
@@ -336,7 +340,7 @@ def test_a_whole_answer_has_no_deadline() -> None:
 def test_reading_stops_while_nobody_takes_and_the_idle_clock_with_it() -> None:
     provider = Provider()
     provider.send()
-    provider.ask(provider.conn.head)
+    provider.ask(provider.headed)
     provider.transport.receive(CHUNKED)
     sent = 0
     while provider.transport.receive(b"8000\r\n" + b"x" * 0x8000 + b"\r\n"):
@@ -359,7 +363,7 @@ def test_the_total_deadline_holds_for_a_slow_client_too() -> None:
     assert not provider.transport.reading
     provider.wait(20.1)
     assert provider.transport.aborted
-    provider.ask(provider.conn.head, provider.conn.chunk, provider.conn.chunk)
+    provider.ask(provider.headed, provider.conn.chunk, provider.conn.chunk)
     assert provider.errors()[2] == "total"
 
 
