@@ -163,14 +163,15 @@ class LedgerWriter:
                 row = ()  # of another build, or no entry at all
             if (
                 row
-                and row[METADATA] is None
-                and row[OTHER_USAGE] is None
-                and row[REQUEST_ID] == f"fgw_{record_id:016x}"
                 and row[0] == record_id
+                and row[OTHER_USAGE] is None
                 and (dimension := known(shape(row))) is not None
             ):
                 rows.append(row)
-                plain.append((*values_of(row), dimension))
+                if row[METADATA] is None and row[REQUEST_ID] == f"fgw_{record_id:016x}":
+                    plain.append(values_of(row) + (dimension,))  # noqa: RUF005 - quicker than unpacking
+                else:
+                    full.append(full_values(row, dimension))
             else:
                 self._take_slowly((record_id, payload), SETTLED, rows, full, rejected)
         refused = self._put(PUT_PLAIN, plain, records, SETTLED)
