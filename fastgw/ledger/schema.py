@@ -36,7 +36,6 @@ DIMENSION_COLUMNS: Final = (
     "error_code",
     "usage_source",
     "price_version",
-    "worker",
 )
 _CALL_COLUMNS: Final = (
     "id",

@@ -39,11 +39,10 @@ CREATE TABLE dimensions (
     error_code TEXT NOT NULL,
     usage_source TEXT NOT NULL,
     price_version TEXT NOT NULL,
-    worker INTEGER NOT NULL,
     until_id INTEGER NOT NULL,
     UNIQUE (
         key, user, team, alias, target, provider, region, dialect, operation, streaming, error_code, usage_source,
-        price_version, worker
+        price_version
     )
 ) STRICT;
 
@@ -87,7 +86,7 @@ SELECT
     calls.overhead_ns AS overhead_ns,
     calls.metadata AS metadata,
     calls.fingerprint AS fingerprint,
-    dimensions.worker AS worker
+    calls.id & 1023 AS worker
 FROM calls LEFT JOIN dimensions ON dimensions.id = calls.dimension;
 
 -- Calls whose settlement has not been read yet although the segment that opened them is gone: the msgpack of the entry.

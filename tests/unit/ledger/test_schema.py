@@ -56,8 +56,8 @@ def put(connection: sqlite3.Connection, statement: str, call: LedgerEntry) -> No
     connection.execute(statement, values)
 
 
-def plain(number: int, **fields: Any) -> LedgerEntry:
-    return settled(number, request_id=own_request_id(call_id(number)), **fields)
+def plain(number: int, worker: int = 0, **fields: Any) -> LedgerEntry:
+    return settled(number, worker, request_id=own_request_id(call_id(number, worker)), **fields)
 
 
 def stored(connection: sqlite3.Connection) -> list[LedgerEntry]:
@@ -107,9 +107,7 @@ def test_every_field_of_a_plain_call_is_in_its_place(connection: sqlite3.Connect
         or name in {"status", "attempts", "fingerprint"}
     }
     texts = {name: name for name in COLUMNS if name in DIMENSION_COLUMNS} | {"usage_source": "clamped"}
-    del texts["worker"]
-    call = plain(7, **(texts | numbers | {"streaming": True}))
-    call.worker = 9
+    call = plain(7, 9, **(texts | numbers | {"streaming": True}))
     assert shape_of(decode_row(msgspec.msgpack.encode(call)))[-len(PLAIN) :] == PLAIN
     put(connection, PUT_PLAIN, call)
     assert stored(connection) == [call]
@@ -185,6 +183,12 @@ def test_fields_of_a_newer_build_are_left_out() -> None:
     with pytest.raises(msgspec.MsgspecError):
         decode_row(longer)
     assert decode_any(longer) == decode_row(msgspec.msgpack.encode(FULL)) == msgspec.structs.astuple(FULL)
+
+
+def test_the_row_knows_the_worker_by_its_id(connection: sqlite3.Connection) -> None:
+    put(connection, PUT_SETTLED, msgspec.structs.replace(settled(5, 37), worker=0))  # as a worker records it
+    assert stored(connection) == [settled(5, 37)]
+    connection.close()
 
 
 def test_what_is_no_entry_is_an_error() -> None:
