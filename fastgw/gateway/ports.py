@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol
 
 from fastgw._native.http_head import ResponseHead
-from fastgw.domain.entry import LedgerEntry
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.usage import Usage
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Recorder(Protocol):
-    """Takes ledger entries; never raises for want of disk, never blocks."""
+    """Takes rows of calls; never raises for want of disk, never blocks."""
 
-    def opened(self, entry: LedgerEntry) -> None:
+    def opened(self, entry: LedgerRecord) -> None:
         """The row that stands if nothing else comes."""
 
-    def settled(self, entry: LedgerEntry) -> None:
+    def settled(self, entry: LedgerRecord) -> None:
         """The row as it really was. At most once an id."""
 
 
