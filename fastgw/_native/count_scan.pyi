@@ -5,7 +5,7 @@ from typing import final
 
 @final
 class CountTable:
-    """The counts that are wanted, made once. A path is a member (``b"input_tokens"``) or a member of a member (``b"details.cached"``)."""
+    """The wanted counts, made once. A path is a member (``b"input_tokens"``) or a member of a member (``b"details.cached"``)."""
 
     def __new__(cls, paths: Sequence[bytes]) -> CountTable:
         """At most 32 different paths in at most 8 outer members, else ``ValueError``."""

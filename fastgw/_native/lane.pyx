@@ -79,7 +79,7 @@ cdef class Lane:
         self._step(None)
 
     cdef object _step(self, object error):
-        cdef object waited
+        cdef object waited, on_crash
         cdef PyObject* sent = NULL
         self._running = True
         try:
@@ -116,8 +116,9 @@ cdef class Lane:
         except StopIteration:
             self._end()
         except BaseException as crash:  # the coroutine's boundary: whoever made the lane decides what a crash means
+            on_crash = self._on_crash
             self._end()
-            self._on_crash(crash)
+            on_crash(crash)
         finally:
             self._running = False
 
@@ -127,6 +128,7 @@ cdef class Lane:
         self._future = None
         self._wait = None
         self._cancelled = None
+        self._on_crash = None      # it leads back to whoever holds this lane: without this, each request would leave a cycle behind
 
     def _future_done(self, future):
         if self._future is future:

@@ -14,6 +14,8 @@ from libc.string cimport memcpy
 cdef extern from "Python.h":
     # Kept by the string itself: asking twice costs nothing and cannot fail.
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
+    # Unlike Cython's own conversion it takes no fraction for a whole number.
+    int64_t whole "PyLong_AsLongLong"(object value) except? -1
 
 cdef extern from *:
     """
@@ -80,7 +82,7 @@ cdef class LedgerRecord:
 
     @cost_nano_usd.setter
     def cost_nano_usd(self, value):
-        self._cost_nano_usd = 0 if value is None else value
+        self._cost_nano_usd = 0 if value is None else whole(value)
         self._priced = value is not None
 
     def estimate(self, int64_t input_tokens, int64_t output_tokens, /):
@@ -175,7 +177,7 @@ cdef Py_ssize_t most_bytes_of(dict items) except -1:
             find_text(<object>value, &text)
             total += text.size
         else:
-            number = <object>value
+            number = whole(<object>value)
     return total
 
 
@@ -283,5 +285,5 @@ cdef Out put_map(Out at, dict items) except NULL:
             find_text(<object>value, &text)
             at = put_text(at, &text)
         else:
-            at = put_int(at, <object>value)
+            at = put_int(at, whole(<object>value))
     return at

@@ -29,7 +29,6 @@ cdef class ProviderConn(Timer):
     cdef Py_ssize_t _buffered_bytes
     cdef object _failure
     cdef Wait _wait
-    cdef bint _answers_head
     cdef bint _answered             # a byte of the answer has arrived
     cdef bint _paused
     cdef bint _surplus              # bytes came after the end of the answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from pathlib import Path
 
 from aiohttp import web
 
@@ -22,6 +23,8 @@ from fastgw.telemetry import tasks
 from fastgw.telemetry.clock import wall_ns
 
 TEND_EVERY_S = 0.5
+TAKE_OVER_S = 3.0
+"""How long to wait for a database that is owned elsewhere: the bookkeeper of a supervisor that was killed is about to end."""
 
 
 def main(inheritance: Inheritance, control: Control, slot: int) -> int:
@@ -48,12 +51,11 @@ class Bookkeeper:
         config = self._inheritance.settings.ledger
         try:
             config.database_path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = LedgerWriter(config.database_path, observe=self._metrics.observe)
+            self._writer = await self._open_writer(config.database_path)
         except (OwnedElsewhereError, NewerDatabaseError, sqlite3.Error, OSError) as error:
             raise ConfigError("ledger.url", f"the database {config.database_path} cannot be used: {error}") from None
         self._drain = JournalDrain(config.journal_directory, self._writer)
-        while await self._drain.step():
-            pass
+        await self._drain.drain_all()
         self._reader = await LedgerReader.open(config.database_path)
         await self._open_site(self._reader)
         self._running = [
@@ -65,7 +67,18 @@ class Bookkeeper:
             ),
             tasks.spawn(self._tend(self._drain), "tend"),
         ]
-        return {"id_floor": self._writer.last_id()}
+        return {"last_id": self._writer.last_id()}
+
+    async def _open_writer(self, path: Path) -> LedgerWriter:
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + TAKE_OVER_S
+        while True:
+            try:
+                return LedgerWriter(path, observe=self._metrics.observe)
+            except OwnedElsewhereError:
+                if loop.time() >= ends_at:
+                    raise
+            await asyncio.sleep(0.05)
 
     def reload(self, text: str) -> None:
         """Nothing of the bookkeeper's changes without a restart."""
@@ -101,5 +114,5 @@ class Bookkeeper:
 
     async def _tend(self, drain: JournalDrain) -> None:
         while True:
-            await asyncio.sleep(TEND_EVERY_S)
             self._stats.put("ledger_problem", int(drain.problem is not None))
+            await asyncio.sleep(TEND_EVERY_S)

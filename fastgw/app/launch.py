@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from fastgw.config.load import load
 from fastgw.config.root import Settings
 from fastgw.domain.errors import ConfigError
@@ -25,12 +27,14 @@ WORKER_ROWS = 2
 
 @dataclass(frozen=True)
 class Source:
-    """Where the configuration comes from: a file, or a text that was made up at start. ``env`` resolves its secrets."""
+    """Where the configuration comes from: a file, or a text that was made up at start. ``env`` resolves its secrets, ``workers``
+    is what the command line says instead of the text."""
 
     path: Path | None
     text: str
     env: Mapping[str, str] = field(repr=False)
     base_dir: Path
+    workers: int | None = None
 
     def settings(self, text: str) -> Settings:
         """Read and check a text of this source.
@@ -38,7 +42,14 @@ class Source:
         Raises:
             ConfigError: it is refused whole.
         """
-        return load(text, self.env, self.base_dir)
+        return self.overridden(load(text, self.env, self.base_dir))
+
+    def overridden(self, settings: Settings) -> Settings:
+        """Settings as the command line wants them."""
+        if self.workers is None:
+            return settings
+        server = msgspec.structs.replace(settings.server, workers=self.workers)
+        return msgspec.structs.replace(settings, server=server)
 
 
 @dataclass
@@ -50,8 +61,7 @@ class Inheritance:
     text: str
     listening: list[socket.socket]
     stats: StatsPage
-    id_base_ns: int
-    id_floor: int = 0
+    id_base_ns: int = 0
     admin_token: str = field(default="", repr=False)
 
 
@@ -110,8 +120,8 @@ def read_text(path: Path) -> str:
 
 
 def listen(settings: Settings, count: int) -> list[socket.socket]:
-    """A listening socket for each worker, on one port. They stay open in the supervisor, so that connections which wait in the queue of
-    a worker that died are served by its successor.
+    """A listening socket for each worker, on one port. They stay open in the supervisor, so that connections that wait in the
+    queue of a worker that died are served by its successor.
 
     Raises:
         ConfigError: the address cannot be bound.

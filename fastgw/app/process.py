@@ -16,7 +16,6 @@ import uvloop
 from fastgw.app.launch import Control
 from fastgw.domain.errors import ConfigError
 
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _log = logging.getLogger("fastgw.process")
 
 
@@ -33,18 +32,21 @@ class Role(Protocol):
         """Finish what is under way."""
 
 
-def run(make_role: Callable[[], Role], control: Control) -> int:
-    """Run a role until it is told to stop. Returns the exit code."""
+def run(make_role: Callable[[], Role], control: Control, *, heeds_signals: bool = False) -> int:
+    """Run a role until it is told to stop: by the supervisor's message or end, and by SIGTERM or SIGINT if it ``heeds_signals``.
+
+    Returns the exit code. A role that others need while they stop must not heed a signal that is sent to all at once.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_live(make_role, control))
+        return runner.run(_live(make_role, control, heeds_signals=heeds_signals))
 
 
-async def _live(make_role: Callable[[], Role], control: Control) -> int:
+async def _live(make_role: Callable[[], Role], control: Control, *, heeds_signals: bool) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor reads the file, for all
+    if heeds_signals:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
     try:
         role = make_role()
         news = await role.start()
@@ -72,6 +74,8 @@ def _on_message(control: Control, role: Role, stopping: asyncio.Event) -> None:
         stopping.set()
         return
     for message in control.take(data):
+        if "stop" in message:
+            stopping.set()
         if "reload" in message:
             try:
                 role.reload(str(message["reload"]))

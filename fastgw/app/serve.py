@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+import orjson
 
 from fastgw.app import bookkeeper, worker
 from fastgw.app.build import Pricing, price_book
@@ -22,39 +23,33 @@ from fastgw.domain.errors import ConfigError
 from fastgw.identity.config import KeyRow
 from fastgw.identity.secret import SecretText, new_secret
 from fastgw.ledger.config import LedgerConfig
-from fastgw.telemetry.clock import id_base_ns
 from fastgw.telemetry.stats_page import StatsPage
 
-DEMO_LISTEN = "127.0.0.1:8787"
-DEMO_ADMIN_LISTEN = "127.0.0.1:8788"
 KEY_FILE = "fastgw.key"
 
 
-def serve(path: Path | None, *, demo: bool, workers: int | None, env: Mapping[str, str]) -> int:
-    """Run a gateway until it is told to stop; returns the exit code.
+def serve(path: Path | None, *, demo_port: int | None = None, workers: int | None, env: Mapping[str, str]) -> int:
+    """Run a gateway until it is told to stop; returns the exit code. With ``demo_port`` it is the demo.
 
     Raises:
         ConfigError: it cannot be started as configured.
     """
     extra: dict[str, ChildMain] = {}
     shown_key = ""
-    if demo:
-        source, shown_key, port = _demo_source(workers or 1, env)
+    if demo_port is not None:
+        source, shown_key, port = _demo_source(demo_port, workers or 1, env)
         extra["mock provider"] = mock_main(port)
         text, settings = source.text, source.settings(source.text)
     elif path is not None:
         text = read_text(path)
-        source = Source(path.resolve(), text, env, path.resolve().parent)
+        source = Source(path.resolve(), text, env, path.resolve().parent, workers)
         settings = source.settings(text)
     else:
         text, settings = "", discover(env)
-        source = Source(None, "", env, Path())
+        source = Source(None, "", env, Path(), workers)
         shown_key = _own_key(settings.ledger.database_path.parent / KEY_FILE)
-        settings = msgspec.structs.replace(
-            settings, keys=(KeyRow(name="default", secret=SecretText(shown_key, f"file:{KEY_FILE}")),)
-        )
-    if workers is not None and workers != settings.server.workers:
-        settings = msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, workers=workers))
+        own_keys = (KeyRow(name="default", secret=SecretText(shown_key, f"file:{KEY_FILE}")),)
+        settings = source.overridden(msgspec.structs.replace(settings, keys=own_keys))
     check_prices(settings)
     token = settings.admin.token.reveal() if settings.admin.token is not None else secrets.token_urlsafe(24)
     inheritance = Inheritance(
@@ -63,12 +58,11 @@ def serve(path: Path | None, *, demo: bool, workers: int | None, env: Mapping[st
         text=text,
         listening=listen(settings, settings.server.workers),
         stats=StatsPage(WORKER_ROWS + settings.server.workers),
-        id_base_ns=id_base_ns(),
         admin_token=token,
     )
 
     def on_ready() -> None:
-        print(_banner(inheritance, shown_key, demo=demo), flush=True)
+        print(_banner(inheritance, shown_key, demo=demo_port is not None), flush=True)
 
     return Supervisor(inheritance, bookkeeper.main, worker.main, extra).run(on_ready)
 
@@ -118,12 +112,13 @@ class _AnySecret(UserDict[str, str]):
         return True
 
 
-def _demo_source(workers: int, env: Mapping[str, str]) -> tuple[Source, str, int]:
-    port = free_port()
+def _demo_source(port: int, workers: int, env: Mapping[str, str]) -> tuple[Source, str, int]:
+    mock_port = free_port()
+    listen, admin_listen = f"127.0.0.1:{port}", f"127.0.0.1:{port + 1 if port else free_port()}"
     key = new_secret(secrets.token_bytes(24))
     folder = Path(env.get("FASTGW_DEMO_DIR") or tempfile.mkdtemp(prefix="fastgw-demo-"))
-    text = demo_text(port, DEMO_LISTEN, DEMO_ADMIN_LISTEN, f"sqlite:{folder}/fastgw.db", workers)
-    return Source(None, text, {**env, "FASTGW_DEMO_KEY": key}, folder), key, port
+    text = demo_text(mock_port, listen, admin_listen, f"sqlite:{folder}/fastgw.db", workers)
+    return Source(None, text, {**env, "FASTGW_DEMO_KEY": key}, folder), key, mock_port
 
 
 def _own_key(path: Path) -> str:
@@ -157,9 +152,12 @@ def _banner(inheritance: Inheritance, key: str, *, demo: bool) -> str:
         lines += [
             f"gateway key: {key}",
             "try it:",
-            f"  curl {url}/v1/chat/completions -H 'authorization: Bearer {key}' -H 'content-type: application/json' "
-            f"""-d '{{"model":"{chat}","messages":[{{"role":"user","content":"hello"}}]}}'""",
-            f"  curl {url}/v1/messages -H 'x-api-key: {key}' -H 'content-type: application/json' "
-            f"""-d '{{"model":"{message}","max_tokens":64,"messages":[{{"role":"user","content":"hello"}}]}}'""",
+            _curl(f"{url}/v1/chat/completions", f"authorization: Bearer {key}", chat),
+            _curl(f"{url}/v1/messages", f"x-api-key: {key}", message, max_tokens=64),
         ]
     return "\n".join(lines)
+
+
+def _curl(url: str, credential: str, model: str, **members: int) -> str:
+    document = {"model": model, **members, "messages": [{"role": "user", "content": "hello"}]}
+    return f"  curl {url} -H '{credential}' -H 'content-type: application/json' -d '{orjson.dumps(document).decode()}'"

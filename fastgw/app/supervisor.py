@@ -1,7 +1,7 @@
 """The first process: it starts the bookkeeper and the workers, starts them again when they die, and passes on signals and reloads.
 
-It runs no event loop and serves nothing, so there is little in it that can fail. Order of start: bookkeeper (it owns the database and
-says from where request ids go on), then workers. Order of stop: workers drain, then the bookkeeper drains the journal.
+It runs no event loop and serves nothing, so there is little in it that can fail. Order of start: bookkeeper (it owns the database
+and says from where request ids go on), then workers. Order of stop: workers drain, then the bookkeeper drains the journal.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fastgw.app.launch import SUPERVISOR_ROW, Control, Inheritance, read_text
+from fastgw.app.launch import BOOKKEEPER_ROW, SUPERVISOR_ROW, WORKER_ROWS, Control, Inheritance, read_text
 from fastgw.app.reload import refuse_fixed_changes
 from fastgw.domain.errors import ConfigError
+from fastgw.telemetry.clock import id_base_ns
+from fastgw.telemetry.stats_page import GAUGES
 
 READY_TIMEOUT_S = 30
 LOOK_EVERY_S = 0.5
 """How often the configuration file is looked at."""
-MAX_BACKOFF_S = 5.0
-STEADY_S = 10.0
+MAX_BACKOFF_S = 0.5
+"""Connections wait in the queue of a worker that is not there, so even one that dies at once is started twice a second."""
+STEADY_S = 1.0
 """A child that lived this long and dies is started again at once."""
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 _log = logging.getLogger("fastgw.supervisor")
@@ -72,7 +75,8 @@ class Supervisor:
         try:
             for child in self._others:
                 self._start(child, wait=True)
-            self._inheritance.id_floor = int(str(self._start(self._bookkeeper, wait=True).get("id_floor", 0)))
+            news = self._start(self._bookkeeper, wait=True)
+            self._inheritance.id_base_ns = id_base_ns(int(str(news["last_id"])))
             for child in self._workers:
                 self._start(child, wait=False)
             for child in self._workers:
@@ -101,7 +105,7 @@ class Supervisor:
         now_s = time.monotonic()
         for child in self._children:
             if child.pid == 0 and now_s >= child.start_at_s:
-                self._start(child, wait=False)
+                self._start_again(child)
 
     def _pause_s(self) -> float:
         waiting = [child.start_at_s - time.monotonic() for child in self._children if child.pid == 0]
@@ -118,6 +122,13 @@ class Supervisor:
         child.pid, child.control, child.started_s = pid, ours, time.monotonic()
         return self._await_ready(child) if wait else {}
 
+    def _start_again(self, child: Child) -> None:
+        try:
+            self._start(child, wait=False)
+        except OSError as error:  # no memory or no descriptor at the moment; what serves must go on serving
+            child.start_at_s = time.monotonic() + MAX_BACKOFF_S
+            _log.error("%s cannot be started: %s", child.name, error.strerror)
+
     def _become(self, child: Child, ours: Control, theirs: Control) -> int:
         """In the child: never returns to the supervisor's code, whatever happens."""
         code = 1
@@ -126,10 +137,15 @@ class Supervisor:
             for other in self._children:
                 if other.control is not None:
                     other.control.close()
+            # A listening socket that another process held would go on taking connections which nobody serves.
+            for slot, sock in enumerate(self._inheritance.listening):
+                if slot != child.slot:
+                    sock.close()
+            # What a terminal or a service manager sends to the whole group is the supervisor's to act on, in its order.
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             code = child.main(self._inheritance, theirs, child.slot)
-        except KeyboardInterrupt:
-            code = 0
         except BaseException:  # noqa: BLE001 - the last frame of a process: say why it dies
             _log.exception("%s died", child.name)
         finally:
@@ -161,13 +177,28 @@ class Supervisor:
                 continue
             lived_s = time.monotonic() - child.started_s
             child.pid = 0
+            last_words = ""
             if child.control is not None:
+                last_words = "".join(
+                    f": {message['failed']}" for message in child.control.receive(0) or () if "failed" in message
+                )
                 child.control.close()
                 child.control = None
+            self._take_back(child)
             child.backoff_s = 0.0 if lived_s >= STEADY_S else min(max(child.backoff_s * 2, 0.05), MAX_BACKOFF_S)
             child.start_at_s = time.monotonic() + child.backoff_s
             if not self._stopping:
-                _log.warning("%s ended (%s); starting it again", child.name, _ending(status))
+                _log.warning("%s ended (%s)%s; starting it again", child.name, _ending(status), last_words)
+
+    def _take_back(self, child: Child) -> None:
+        """What a dead process said of its present is no longer so; what it counted stays."""
+        if child is self._bookkeeper:
+            self._inheritance.stats.row(BOOKKEEPER_ROW).put("ledger_problem", 1)  # until the next one says otherwise
+        elif child.slot >= 0:
+            row = self._inheritance.stats.row(WORKER_ROWS + child.slot)
+            row.add("journal_lost", row.get("journal_buffered"))
+            for name in GAUGES:
+                row.put(name, 0)
 
     # --- reload and stop ------------------------------------------------------------------------------------------------------
 
@@ -213,8 +244,8 @@ class Supervisor:
 
     def _end(self, group: list[Child], within_s: float) -> None:
         for child in group:
-            if child.pid:
-                os.kill(child.pid, signal.SIGTERM)
+            if child.control is not None:
+                child.control.send(stop=True)
         ends_s = time.monotonic() + within_s
         while any(child.pid for child in group):
             self._reap()

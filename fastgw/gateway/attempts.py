@@ -47,12 +47,12 @@ def request_bytes(head: RequestHead, request_id: str, route: Route, body: bytes)
     """The request as it goes to the provider, without the body when that is larger than ``INLINE_BODY_BYTES``."""
     via = route.via
     lines = b"%bx-request-id: %b\r\n" % (via.fixed_lines, request_id.encode())
-    for name, value in via.endpoint.default_headers:
-        if head.header(name) is None:
-            lines += header_line(name, value)
+    if via.default_headers:
+        for name, value in via.default_headers:
+            if head.header(name) is None:
+                lines += header_line(name, value)
     path = route.path
-    target = head.target
-    query_at = target.find(b"?")
-    if query_at >= 0:
-        path += target[query_at:]
+    query = head.target[len(head.path) :]
+    if query:
+        path += query
     return write_request(b"POST", path, lines, head, via.request_filter, body)

@@ -14,7 +14,7 @@ from fastgw.gateway.snapshot import Snapshot
 class Call:
     """One call. ``snapshot`` is the configuration it started with and keeps. Times are of the monotonic clock, in ns, 0 = not yet.
 
-    ``request_id`` is the caller's own, or ours once the caller is known. ``upstream_ns`` is the time spent waiting for the provider;
+    ``request_id`` is the caller's own, or ours once the caller is known. ``upstream_ns`` is the time waited for the provider;
     what is left of the whole is ours.
     """
 

@@ -3,7 +3,7 @@ mypy proves that they fit."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from fastgw._native.http_head import ResponseHead
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 class Recorder(Protocol):
     """Takes rows of calls; never raises for want of disk, never blocks."""
 
+    @property
+    def durable(self) -> Callable[[], Awaitable[None]] | None:
+        """To be awaited before the last byte of an answer, when its record must be on the disk by then (``sync = "always"``)."""
+
     def opened(self, entry: LedgerRecord) -> None:
         """The row that stands if nothing else comes."""
 
@@ -26,7 +30,7 @@ class Recorder(Protocol):
 
 
 class Answer(Protocol):
-    """A provider's answer on its way in. Owned by the attempt that asked for it: ``release`` gives the connection back or closes it."""
+    """A provider's answer on its way in. Who asked for it owns it: ``release`` gives the connection back or closes it."""
 
     @property
     def head(self) -> ResponseHead:

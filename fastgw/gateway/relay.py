@@ -30,18 +30,19 @@ END_GRACE_NS: Final = 250_000_000
 
 
 def relay_at_once(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> bool:
-    """Pass on a good plain answer that is here already, whole; False when it is not, and nothing was done.
+    """Pass on a good plain answer that is here already, whole; False when it is not, or must wait, and nothing was done.
 
     Raises:
         GatewayError: the answer is no JSON object.
     """
     head = answer.head
-    if head.status != 200 or (admission.streaming and _is_event_stream(head)):
+    if head.status != 200 or recorder.durable is not None or (admission.streaming and _is_event_stream(head)):
         return False
     body = answer.take_whole(WHOLE_BODY_BYTES)
     if body is None:
         return False
-    _relay_whole(call, admission.route, head, body, recorder)
+    _settle_whole(call, admission.route, head, body, recorder)
+    _reply(call, admission.route, head, body)
     return True
 
 
@@ -65,7 +66,14 @@ async def relay(call: Call, admission: Admission, answer: Answer, recorder: Reco
         if body is None:
             await _relay_large(call, route, answer, recorder)
         else:
-            _relay_whole(call, route, head, body, recorder)
+            _settle_whole(call, route, head, body, recorder)
+            await _on_disk(recorder)
+            _reply(call, route, head, body)
+
+
+async def _on_disk(recorder: Recorder) -> None:
+    if recorder.durable is not None:
+        await recorder.durable()
 
 
 def _is_event_stream(head: ResponseHead) -> bool:
@@ -84,7 +92,7 @@ async def _relay_refusal(call: Call, route: Route, answer: Answer, recorder: Rec
     _reply(call, route, head, body or b"")
 
 
-def _relay_whole(call: Call, route: Route, head: ResponseHead, body: bytes, recorder: Recorder) -> None:
+def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, recorder: Recorder) -> None:
     reading = read_whole(call.operation, body, call.text_bytes)
     if reading is None:
         if head.header(b"content-encoding") is None:
@@ -98,7 +106,6 @@ def _relay_whole(call: Call, route: Route, head: ResponseHead, body: bytes, reco
         # It compresses although asked not to: the client can read it, we cannot.
         reading = (*PlainMeter(call.operation).final(call.text_bytes), None)
     settle.complete(call, recorder, head.status, *reading)
-    _reply(call, route, head, body)
 
 
 def _reply(call: Call, route: Route, head: ResponseHead, body: bytes) -> None:
@@ -141,6 +148,7 @@ async def _relay_large(call: Call, route: Route, answer: Answer, recorder: Recor
         if exchange.slow:
             await exchange.room()
     settle.complete(call, recorder, head.status, *meter.final(call.text_bytes), meter.service_tier)
+    await _on_disk(recorder)
     exchange.send(held)
     exchange.finish()
 
@@ -183,6 +191,7 @@ async def _relay_stream(call: Call, admission: Admission, answer: Answer, record
     if meter.error_seen and call.entry is not None:
         call.entry.error_code = "provider_stream_error"
     settle.complete(call, recorder, head.status, *meter.final(call.text_bytes), meter.service_tier)
+    await _on_disk(recorder)
     held.append(_cost_comment(call))
     exchange.send(b"".join(held))
     exchange.finish()

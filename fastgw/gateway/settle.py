@@ -1,7 +1,7 @@
 """Phase 11: what a call cost, written down once.
 
-Invariant: after ``open_`` exactly one of ``complete`` and ``abandoned`` reaches the recorder for a call, whichever comes first; later
-ones are no-ops. The record is made before the last byte leaves, so that whoever holds a whole answer is in the ledger.
+Invariant: after ``open_`` exactly one of ``complete`` and ``abandoned`` reaches the recorder for a call, whichever comes first;
+later ones are no-ops. The record is made before the last byte leaves, so that whoever holds a whole answer is in the ledger.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ MEMO_ENTRIES: Final = 4096
 class KeyTable:
     """Finds the subject of a presented secret. Costs one hash and one dict look-up.
 
-    Credentials that were good are remembered as they stood in their headers, so that a known caller costs one look-up. Only good ones
-    are: nobody fills the memo with guesses, and finding one tells nothing by its timing, because Python's hash of bytes is keyed.
+    Credentials that were good are remembered as they stood in their headers, so that a known caller costs one look-up. Only good
+    ones are: nobody fills the memo with guesses, and finding one tells nothing by its timing, for Python's hash of bytes is keyed.
     """
 
     __slots__ = ("_known", "_subjects")

@@ -60,6 +60,7 @@ class JournalDrain:
         self._finished: set[str] = set()
         self._bad: set[str] = set()
         self.corrupt_records = 0
+        self._trouble: str | None = None
         self.problem: str | None = None
 
     @property
@@ -69,7 +70,7 @@ class JournalDrain:
 
     def step_now(self) -> int:
         """Read what is new and write it in one transaction; returns the number of records read. Blocks for the disk."""
-        self.problem = None
+        self._trouble = None
         # A batch that could not be written is tried again before anything else is read.
         if not self._batch and not self._finished and not self._bad:
             self._batch_records = 0
@@ -81,8 +82,10 @@ class JournalDrain:
                 self._batch = Batch()
             self._put_away()
         except (sqlite3.Error, OSError) as error:
-            self.problem = f"ledger cannot be written: {error}"
+            self._trouble = f"ledger cannot be written: {error}"
             return 0
+        finally:
+            self.problem = self._trouble  # not before it is known: who looks meanwhile, sees what the last step found
         return self._batch_records
 
     async def step(self) -> int:
@@ -113,8 +116,15 @@ class JournalDrain:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(interval_ms / 1000 * (1 if busy else _IDLE_FACTOR)):
                     await stop.wait()
-        while await self.step():
-            pass
+        await self.drain_all()
+
+    async def drain_all(self) -> None:
+        """Drain until nothing is left, or nothing can be written: the last file of a life goes in one step, and what it left open
+        becomes ``unknown`` in the next.
+        """
+        idle_steps = 0
+        while idle_steps < 2:
+            idle_steps = 0 if await self.step() else idle_steps + 1
 
     async def expire(self, before_ns: int) -> int:
         """Delete a small batch of the rows of calls before ``before_ns``; returns how many, 0 also when it failed."""
@@ -135,7 +145,7 @@ class JournalDrain:
         try:
             lives = self._list_lives()
         except OSError as error:
-            self.problem = f"journal cannot be read: {error}"
+            self._trouble = f"journal cannot be read: {error}"
             return
         for name in self._readers.keys() - {name for names in lives.values() for name in names}:
             del self._readers[name]  # unlinked by someone else
@@ -152,7 +162,12 @@ class JournalDrain:
 
     def _list_lives(self) -> dict[str, list[str]]:
         lives: dict[str, list[tuple[int, str]]] = {}
-        for name in os.listdir(self._directory):
+        names = os.listdir(self._directory)
+        if any(
+            name.endswith(".tmp") for name in names
+        ):  # of a worker that makes a segment now, or was killed while it did
+            _remove_drafts(self._directory)
+        for name in names:
             if match := _SEGMENT_NAME.fullmatch(name):
                 lives.setdefault(f"{match[1]}-{match[3]}", []).append((int(match[2]), name))
         return {life: [name for _, name in sorted(segments)] for life, segments in lives.items()}
@@ -164,7 +179,7 @@ class JournalDrain:
                 more = self._read_segment(life, name)
             except JournalError as error:
                 if isinstance(error.__cause__, OSError):
-                    self.problem = str(error)
+                    self._trouble = str(error)
                     return
                 self._set_aside(life, name)
                 continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 from fastgw._native.errors import JournalError
 from fastgw._native.journal import OPENED, SETTLED, JournalWriter
@@ -27,7 +28,15 @@ class Recorder:
     A buffered record is *not* safe from ``kill -9``. ``flush`` is to be called about once a second.
     """
 
-    __slots__ = ("_append_record", "_max_buffer_bytes", "_waiting", "_waiting_bytes", "_writer", "lost_records")
+    __slots__ = (
+        "_append_record",
+        "_max_buffer_bytes",
+        "_waiting",
+        "_waiting_bytes",
+        "_writer",
+        "durable",
+        "lost_records",
+    )
 
     def __init__(self, writer: JournalWriter, max_buffer_bytes: int) -> None:
         self._writer = writer
@@ -36,6 +45,7 @@ class Recorder:
         self._waiting: deque[tuple[int, int, bytes]] = deque()
         self._waiting_bytes = 0
         self.lost_records = 0
+        self.durable: Callable[[], Awaitable[None]] | None = None
 
     @property
     def writer(self) -> JournalWriter:

@@ -18,17 +18,17 @@ class RequestIds:
     """Request ids of one worker: positive int63, rising, Unix microseconds in the upper bits and the worker's number in the lower.
 
     The time in an id follows the monotonic clock from one base that all workers of a run share: a wall clock that jumps back never
-    makes an id come twice. ``floor`` is the largest id that an earlier run has used.
+    makes an id come twice.
     """
 
     __slots__ = ("_base_ns", "_last", "_slot")
 
-    def __init__(self, slot: int, base_ns: int, floor: int = 0) -> None:
+    def __init__(self, slot: int, base_ns: int) -> None:
         if not 0 <= slot < 1 << ID_SLOT_BITS:
             raise ValueError(f"slot: expected 0..{(1 << ID_SLOT_BITS) - 1}, got {slot}")
         self._slot = slot
         self._base_ns = base_ns
-        self._last = floor | ((1 << ID_SLOT_BITS) - 1)
+        self._last = 0
 
     def next(self, now_ns: int) -> int:
         """A new id at a moment of the monotonic clock."""
@@ -39,6 +39,8 @@ class RequestIds:
         return new
 
 
-def id_base_ns() -> int:
-    """What turns the monotonic clock into Unix time, as of now."""
-    return wall_ns() - monotonic_ns()
+def id_base_ns(last_id: int = 0) -> int:
+    """What turns the monotonic clock into Unix time, as of now; or into a later time, if the wall clock was set back since an
+    earlier run used ``last_id``: ids are above it from the first on, also those of a worker that is started again later.
+    """
+    return max(wall_ns(), ((last_id >> ID_SLOT_BITS) + 1) * 1000) - monotonic_ns()

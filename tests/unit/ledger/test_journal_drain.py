@@ -287,7 +287,7 @@ def test_a_record_of_an_unknown_kind_or_content_is_kept_in_the_database(books: B
     assert books.drain.corrupt_records == 0
 
 
-def test_segments_half_made_by_the_dead_are_removed_at_start(books: Books) -> None:
+def test_segments_half_made_by_the_dead_are_removed(books: Books) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
     mine = f"0000-00000001-0000000000000001.seg.{os.getpid()}.tmp"
@@ -296,6 +296,18 @@ def test_segments_half_made_by_the_dead_are_removed_at_start(books: Books) -> No
         (books.segments / name).touch()
     books.restart()
     assert books.files() == sorted([mine, init])
+    (books.segments / f"0000-00000001-0000000000000001.seg.{dead.pid}.tmp").touch()
+    books.drain.step_now()
+    assert books.files() == sorted([mine, init])
+
+
+def test_draining_all_ends_lives_whose_records_were_read_before(books: Books) -> None:
+    journal = books.worker()
+    append(journal, OPENED, entry(1))
+    books.drain.step_now()
+    del journal
+    asyncio.run(books.drain.drain_all())
+    assert books.rows() == {call_id(1): ("unknown", 1000)}
 
 
 def test_segments_that_someone_else_removed_are_no_problem_for_long(books: Books) -> None:
@@ -360,7 +372,7 @@ def test_run_goes_on_after_a_failure(books: Books, monkeypatch: pytest.MonkeyPat
 
     def sometimes(batch: object) -> None:
         if len(failures) < 3:
-            failures.append(batch)
+            failures.append(books.drain.problem)
             raise sqlite3.OperationalError("disk I/O error")
         apply(batch)  # type: ignore[arg-type]
 
@@ -379,3 +391,5 @@ def test_run_goes_on_after_a_failure(books: Books, monkeypatch: pytest.MonkeyPat
 
     asyncio.run(asyncio.wait_for(main(), 20))
     assert list(books.rows()) == [call_id(1)]
+    # Whoever looks while a step is under way sees what the one before has found.
+    assert [problem is None for problem in failures] == [True, False, False]

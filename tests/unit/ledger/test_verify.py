@@ -30,7 +30,6 @@ def test_an_honest_ledger(ledger: Path) -> None:
         ("cached_input_tokens = 11", "cached and cache-written"),
         ("cache_write_1h_tokens = 11", "cached and cache-written"),
         ("reasoning_tokens = 1", "reasoning tokens"),
-        ("started_ns = started_ns + 2000000000", "id does not fit"),
         ("status = 0", "settled without a status"),
         ("outcome = 'lost'", "outcome is neither"),
         ("usage_source = 'guess'", "source of the usage"),
@@ -46,6 +45,18 @@ def test_a_broken_row_is_named(ledger: Path, change: str, finding: str) -> None:
     (found,) = verify(ledger).findings
     assert found.startswith(finding)
     assert found.endswith(f": 1 rows, the first has the id {call_id(0)}")
+
+
+def test_a_clock_that_was_set_breaks_no_promise(ledger: Path) -> None:
+    connection = sqlite3.connect(ledger)
+    connection.execute("UPDATE entries SET started_ns = started_ns + 2000000000 WHERE id = ?", (call_id(0),))
+    connection.commit()
+    connection.close()
+    result = verify(ledger)
+    assert result.findings == []
+    assert result.notes == [
+        "1 calls were made after the machine's clock was set: reports file them by the clock of the start"
+    ]
 
 
 def test_a_missing_and_a_damaged_file(tmp_path: Path, ledger: Path) -> None:

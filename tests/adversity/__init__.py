@@ -1,0 +1,1 @@
+"""Faults injected from outside into real processes under load: signals, killed processes, full disks."""

@@ -1,0 +1,662 @@
+"""The client connection, every state against every event: bytes in, effects expected."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+
+from fastgw._native.client_conn import ClientConn
+from fastgw._native.errors import ClientGone
+from fastgw._native.exchange import Exchange
+from fastgw._native.lane import Wait
+from tests.model.transport import SECOND, Door, FakeTransport, request
+
+CHUNKED = b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+PROBE = b"HTTP/1.1 102 Processing\r\n\r\n"
+BIG = b"x" * 70_000
+
+
+class Upstream:
+    """A handler that reads the body, and answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.begun: list[bytes] = []
+        self.gone = 0
+        self.answer = Wait()
+        self.exchanges: list[Exchange] = []
+
+    async def handle(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+        try:
+            self.begun.append(await exchange.body())
+            self.answer = Wait()
+            exchange.reply(await self.answer)
+        except ClientGone:
+            self.gone += 1
+        except Exception as error:
+            exchange.reply(b"%s;" % type(error).__name__.encode())
+
+
+async def echo(exchange: Exchange) -> None:
+    exchange.reply(b"<" + await exchange.body() + b">")
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        (request(b"abc"), b"<abc>"),
+        (request(), b"<>"),
+        (request(b"a" * 100_000), b"<" + b"a" * 100_000 + b">"),
+        (CHUNKED + b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nVary: a\r\n\r\n", b"<abcde>"),
+        (CHUNKED + b"0\r\n\r\n", b"<>"),
+        (request(b"a") + request(b"b") + request() + request(b"c"), b"<a><b><><c>"),
+        (CHUNKED + b"1\r\na\r\n0\r\n\r\n" + request(b"b"), b"<a><b>"),
+        (b"\r\n" + request(b"a"), b"<a>"),
+    ],
+)
+def test_any_split_gives_the_same_answers(text: bytes, sent: bytes) -> None:
+    cuts = range(len(text)) if len(text) < 1000 else (1, 50, 60, 62, 70, 40_000, len(text) - 1)
+    for cut in cuts:
+        door = Door(echo)
+        client = door.connect()
+        assert client.receive(text[:cut]) or cut == 0
+        door.loop.run()
+        assert client.receive(text[cut:])
+        door.loop.run()
+        assert client.sent == sent, cut
+        assert client.is_open
+        assert door.port.in_flight == 0
+    door = Door(echo)
+    client = door.connect()
+    if len(text) < 1000:
+        for at in range(len(text)):
+            client.receive(text[at : at + 1])
+            door.loop.run()
+        assert client.sent == sent
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"POST /v1/x HTTP/3.0\r\nHost: a\r\n\r\n", 505),
+        (b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"POST /v1/x HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", 417),
+        (b"POST /v1/x HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 5000, 431),
+        (b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n", 413),
+        (CHUNKED + b"zz", 400),
+        (CHUNKED + b"200000\r\n", 413),
+    ],
+)
+def test_what_is_no_request_is_refused_and_the_connection_closed(text: bytes, status: int) -> None:
+    door = Door(echo)
+    client = door.connect()
+    client.receive(request(b"a") + text)
+    assert client.sent == b"<a>refused %d;" % status
+    assert door.refused == [(status, text)]
+    assert door.port.refused == 1
+    assert client.eof_written
+    assert door.port.in_flight == 0
+    client.receive(request(b"b"))
+    assert client.sent == b"<a>refused %d;" % status, "nothing is served behind a refusal"
+
+
+def test_a_broken_body_in_a_later_piece_is_the_handlers() -> None:
+    for waits in (True, False):
+        upstream = Upstream()
+        door = Door(upstream.handle)
+        client = door.connect()
+        client.receive(CHUNKED)
+        if waits:
+            client.receive(b"3\r\nab")
+        client.receive(b"3\r\nabXX" if not waits else b"cXX")
+        client.receive(b"more of it")
+        assert client.sent == b"HttpSyntaxError;"
+        assert client.eof_written
+        assert door.refused == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /v1/x HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /elsewhere HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab",
+    ],
+)
+@pytest.mark.parametrize("before", [b"", request(b"a")])
+def test_what_is_not_the_fast_lanes_is_handed_over_whole(before: bytes, text: bytes) -> None:
+    door = Door(echo)
+    client = door.connect()
+    half = len(text) // 2
+    client.receive(before + text[:half])
+    assert door.handed == []
+    client.receive(text[half:])
+    assert door.handed == [(client, text)]
+    assert door.port.connections == 0
+    door.wait(1000)
+    assert client.is_open, "no deadline of ours is left on it"
+    client.protocol = None
+    gc.collect()
+    assert door.wheel.listed == 0
+
+
+def test_pipelined_requests_wait_bounded_for_the_one_in_flight() -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    client = door.connect()
+    client.receive(request(b"a") + request(b"b"))
+    client.receive(request(b"c")[:10])
+    client.receive(request(b"c")[10:])
+    assert upstream.begun == [b"a"]
+    while client.reading:
+        client.receive(request(b"y" * 1000))
+    assert len(b"".join(upstream.begun)) == 1
+    upstream.answer.resolve(b"1;")
+    assert upstream.begun == [b"a"], "the next one does not begin inside the coroutine of the one before"
+    door.loop.run()
+    assert upstream.begun == [b"a", b"b"]
+    upstream.answer.resolve(b"2;")
+    door.loop.run()
+    assert upstream.begun == [b"a", b"b", b"c"]
+    assert client.sent == b"1;2;"
+    while len(upstream.begun) < 60:
+        upstream.answer.resolve(b".")
+        door.loop.run()
+    assert client.reading, "there is room again"
+
+
+def test_bytes_that_come_before_a_pipelined_request_is_resumed() -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    client = door.connect()
+    client.receive(request(b"a") + request(b"b"))
+    upstream.answer.resolve(b"1;")
+    client.receive(request(b"c"))
+    assert upstream.begun == [b"a", b"b"]
+    door.loop.run()
+    upstream.answer.resolve(b"2;")
+    door.loop.run()
+    upstream.answer.resolve(b"3;")
+    assert client.sent == b"1;2;3;"
+
+
+@pytest.mark.parametrize("ending", ["drain", "eof", "lost"])
+def test_a_pipelined_request_does_not_begin_on_a_connection_that_ends(ending: str) -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    client = door.connect()
+    client.receive(request(b"a") + request(b"b"))
+    upstream.answer.resolve(b"1;")
+    if ending == "drain":
+        door.port.drain()
+    elif ending == "eof":
+        client.end()
+    else:
+        client.lose()
+    door.loop.run()
+    assert upstream.begun == [b"a"], "its call would be paid for and nobody would get the answer"
+
+
+def test_expectation_is_met_once_and_only_when_the_body_is_wanted() -> None:
+    text = request(b"abc", headers=b"Expect: 100-continue\r\n")
+    for cut, sent in (
+        (len(text) - 3, b"HTTP/1.1 100 Continue\r\n\r\n<abc>"),
+        (len(text) - 2, b"<abc>"),
+        (len(text), b"<abc>"),
+    ):
+        door = Door(echo)
+        client = door.connect()
+        client.receive(text[:cut], text[cut:])
+        assert client.sent == sent
+
+
+def test_refused_before_the_body_was_asked_for() -> None:
+    async def refuse(exchange: Exchange) -> None:
+        assert not exchange.keep_alive, "the body still comes: this connection cannot be used again"
+        exchange.reply(b"no;")
+
+    door = Door(refuse)
+    client = door.connect()
+    client.receive(request(b"abc", headers=b"Expect: 100-continue\r\n")[:-3])
+    assert client.sent == b"no;"
+    assert client.eof_written
+    assert client.receive(b"abc" + request(b"b"))
+    assert client.sent == b"no;"
+    client.end()
+    client.settle()
+    assert client.lost
+
+
+# --- ending ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("headers", "version"), [(b"Connection: close\r\n", b"1.1"), (b"", b"1.0")])
+def test_closes_after_the_answer_when_the_client_wants_it(headers: bytes, version: bytes) -> None:
+    door = Door(echo)
+    client = door.connect()
+    client.receive(request(b"a", headers=headers, version=version) + request(b"b"))
+    assert client.sent == b"<a>"
+    assert client.eof_written
+    assert not client.closing, "the answer would be lost to a reset while input is unread"
+    door.wait(1.1)
+    assert client.aborted
+    assert not client.socket.resets
+    client.settle()
+    assert door.port.connections == door.wheel.listed == 0
+
+
+def test_a_transport_without_halves_is_closed() -> None:
+    door = Door(echo)
+    client = door.connect(half_close=False)
+    client.receive(request(b"a", headers=b"Connection: close\r\n"))
+    assert client.closing
+    assert not client.aborted
+
+
+def test_input_behind_the_last_answer_is_thrown_away_up_to_a_bound() -> None:
+    door = Door(echo)
+    client = door.connect()
+    client.receive(request(b"a", headers=b"Connection: close\r\n"))
+    client.receive(*[b"x" * (1 << 18)] * 4)
+    assert client.is_open
+    client.receive(b"x")
+    assert client.aborted
+
+
+def test_an_answer_that_leaves_slowly_is_not_cut_after_a_second() -> None:
+    door = Door(echo)
+    client = door.connect(stalled=True)
+    client.receive(request(b"a" * 1000, headers=b"Connection: close\r\n"))
+    for _ in range(50):
+        door.wait(1)
+        assert client.is_open
+    client.flush()
+    door.wait(1.1)
+    assert client.aborted
+    assert not client.socket.resets, "all of it is with the kernel"
+
+
+@pytest.mark.parametrize("stops_reading", [BIG, b"x" * 1000])
+def test_an_answer_that_never_leaves_ends_with_a_reset(stops_reading: bytes) -> None:
+    async def until_close(exchange: Exchange) -> None:
+        exchange.start(b"head;", False, True)
+        exchange.send(stops_reading)
+        exchange.finish()
+
+    door = Door(until_close)
+    client = door.connect(stalled=True)
+    client.receive(request(version=b"1.0"))
+    door.wait(59)
+    assert client.is_open
+    door.wait(2)
+    assert client.aborted
+    assert client.socket.resets, "a clean end would make the part that arrived look whole"
+
+
+def test_half_closed_with_a_request_in_flight_is_probed_and_answered() -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    client = door.connect()
+    client.receive(request(b"a"))
+    client.end()
+    assert client.sent == PROBE
+    door.wait(0.3)
+    assert client.sent == PROBE * 2
+    assert not upstream.exchanges[0].keep_alive
+    upstream.answer.resolve(b"1;")
+    assert client.sent == PROBE * 2 + b"1;"
+    client.settle()
+    assert client.lost
+    assert not client.aborted
+    assert door.wheel.listed == 0
+
+
+def test_probes_come_less_and_less_often() -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    client = door.connect()
+    client.receive(request(b"a"))
+    client.end()
+    door.wait(10)
+    assert client.sent.count(PROBE) == 7, "at once and after 0.25, 0.5, 1, 2, 4 and 8 s"
+    door.wait(5.9)
+    assert client.sent.count(PROBE) == 7
+    client.lose(ConnectionResetError())
+    assert upstream.gone == 1
+
+
+def test_an_old_client_is_not_sent_interim_answers() -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    client = door.connect()
+    client.receive(request(b"a", version=b"1.0"))
+    client.end()
+    door.wait(10)
+    assert client.sent == b""
+
+
+def test_half_closed_inside_the_body() -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    client = door.connect()
+    client.receive(request(b"abc")[:-1])
+    client.end()
+    assert client.sent == b"HttpSyntaxError;"
+    client.settle()
+    assert client.lost
+
+
+@pytest.mark.parametrize("text", [b"", b"POST /v1/x HT", request(b"a")])
+def test_half_closed_between_requests(text: bytes) -> None:
+    door = Door(echo)
+    client = door.connect(stalled=True)
+    client.receive(text)
+    client.end()
+    assert client.closing
+    client.settle()
+    if client.buffered_bytes:
+        door.wait(61)
+        assert client.aborted, "a client that reads nothing does not keep the connection for ever"
+        client.settle()
+    assert door.port.connections == door.wheel.listed == 0
+
+
+@pytest.mark.parametrize("text", [request(b"a"), request(b"abc")[:-1]])
+@pytest.mark.parametrize("error", [None, ConnectionResetError()])
+def test_lost_with_a_request_in_flight(text: bytes, error: Exception | None) -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    client = door.connect()
+    client.receive(text)
+    client.lose(error)
+    assert upstream.gone == 1
+    exchange = upstream.exchanges[0]
+    assert exchange.gone
+    exchange.reply(b"x")
+    exchange.start(b"x", True)
+    exchange.send(b"x")
+    exchange.finish()
+    exchange.abort()
+    assert client.sent == b""
+    assert door.port.connections == door.port.in_flight == door.wheel.listed == 0
+    upstream.answer.resolve(b"nobody wants it")
+    assert upstream.gone == 1
+
+
+# --- deadlines -------------------------------------------------------------------------------------------------------
+
+
+def test_a_silent_connection_is_closed() -> None:
+    door = Door(echo)
+    client = door.connect()
+    door.wait(9.9)
+    assert client.is_open
+    door.wait(0.2)
+    assert client.closing
+    assert client.sent == b""
+
+
+def test_an_idle_connection_is_closed() -> None:
+    door = Door(echo)
+    client = door.connect()
+    client.receive(request(b"a"))
+    door.wait(74.9)
+    assert client.is_open
+    door.wait(0.2)
+    assert client.closing
+    assert client.sent == b"<a>"
+
+
+@pytest.mark.parametrize("before", [b"", request(b"a"), request(b"a") + request(b"b")])
+def test_a_head_has_its_time_from_its_first_byte(before: bytes) -> None:
+    # Not what is left of the keep-alive time: a request that begins at its end would be refused at once.
+    door = Door(echo, keep_alive_ns=2 * SECOND)
+    client = door.connect()
+    client.receive(before)
+    client.receive(request(b"c")[:20])
+    door.wait(9)
+    client.receive(request(b"c")[20:30])
+    assert client.is_open
+    door.wait(1.1)
+    assert door.refused == [(408, request(b"c")[:30])]
+    assert client.eof_written
+
+
+def test_a_head_pipelined_in_part_has_its_time_too() -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle, keep_alive_ns=SECOND)
+    client = door.connect()
+    client.receive(request(b"a") + request(b"b")[:20])
+    upstream.answer.resolve(b"1;")
+    door.loop.run()
+    door.wait(9)
+    assert client.is_open
+    door.wait(1.1)
+    assert [status for status, _ in door.refused] == [408]
+
+
+def test_a_body_has_its_time_and_more_for_each_byte() -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    client = door.connect()
+    client.receive(request(b"y" * 500_000)[:200_000])
+    door.wait(19.9)
+    assert client.sent == b""
+    door.wait(12)
+    assert client.sent == b"", "12 seconds more for 200,000 bytes"
+    door.wait(0.7)
+    assert client.sent == b"DeadlineExceeded;"
+    assert client.eof_written
+
+
+def test_a_body_that_came_has_no_deadline_left() -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    client = door.connect()
+    client.receive(request(b"abc")[:-1], b"c")
+    door.wait(1000)
+    assert client.is_open
+    assert upstream.begun == [b"abc"]
+
+
+# --- a client that does not read -------------------------------------------------------------------------------------
+
+
+def test_who_does_not_take_its_answers_is_not_asked_for_more_requests() -> None:
+    async def big(exchange: Exchange) -> None:
+        exchange.reply(BIG)
+
+    door = Door(big)
+    client = door.connect(stalled=True)
+    client.receive(request() * 5)
+    assert len(client.sent) == len(BIG)
+    client.receive(request() * 5)
+    while client.reading:
+        client.receive(request() * 100)
+    assert len(client.sent) == len(BIG), "answers would pile up without bound"
+    client.stalled = False
+    client.flush()
+    door.loop.run()
+    assert len(client.sent) > 10 * len(BIG)
+    assert client.reading
+
+
+def test_who_does_not_take_its_answers_is_cut_off_also_with_requests_coming() -> None:
+    async def big(exchange: Exchange) -> None:
+        exchange.reply(BIG)
+
+    door = Door(big)
+    client = door.connect(stalled=True)
+    client.receive(request() * 5)
+    door.wait(30)
+    client.receive(request() * 5)
+    door.wait(31)
+    assert client.aborted
+    assert client.socket.resets
+
+
+def test_a_connection_is_handed_over_after_its_answers_have_left() -> None:
+    async def big(exchange: Exchange) -> None:
+        exchange.reply(BIG)
+
+    other = b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"
+    door = Door(big)
+    client = door.connect(stalled=True)
+    client.receive(request() + other)
+    assert door.handed == [], "the new owner would be told to resume what it was never told to pause"
+    client.flush()
+    door.loop.run()
+    assert door.handed == [(client, other)]
+
+
+def test_an_idle_connection_that_was_slow_closes_in_time() -> None:
+    async def big(exchange: Exchange) -> None:
+        exchange.reply(BIG)
+
+    door = Door(big)
+    client = door.connect(stalled=True)
+    client.receive(request())
+    client.flush()
+    door.wait(74)
+    assert client.is_open
+    door.wait(1.1)
+    assert client.closing
+
+
+# --- the port --------------------------------------------------------------------------------------------------------
+
+
+def test_one_connection_too_many_is_told_so() -> None:
+    door = Door(echo, max_connections=1)
+    first = door.connect()
+    second = door.connect()
+    assert second.sent == b"refused 503;"
+    assert second.eof_written
+    second.receive(request(b"a"))
+    assert second.sent == b"refused 503;"
+    door.wait(1.1)
+    assert second.aborted
+    second.settle()
+    assert door.port.connections == 1
+    first.lose()
+    third = door.connect()
+    third.receive(request(b"a"))
+    assert third.sent == b"<a>"
+
+
+def test_drain_closes_idle_connections_at_once_and_others_after_their_answer() -> None:
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    idle, half, busy, late = (door.connect() for _ in range(4))
+    half.receive(b"POST /v1")
+    busy.receive(request(b"a") + request(b"b"))
+    late.receive(request(b"abc")[:-1])
+    assert (door.port.connections, door.port.in_flight, door.port.closing) == (4, 2, False)
+    door.port.drain()
+    assert door.port.closing
+    assert [client.closing for client in (idle, half, busy, late)] == [True, True, False, False]
+    assert not upstream.exchanges[0].keep_alive
+    upstream.answer.resolve(b"1;")
+    late.receive(b"c")
+    upstream.answer.resolve(b"2;")
+    door.loop.run()
+    assert busy.sent == b"1;"
+    assert busy.eof_written
+    assert late.sent == b"2;"
+    assert door.port.in_flight == 0
+    for client in (idle, half, busy, late):
+        client.end()
+        client.settle()
+        assert client.lost
+    assert door.port.connections == door.wheel.listed == 0
+
+
+@pytest.mark.parametrize(("chunked", "resets"), [(True, False), (False, True)])
+def test_abort_cuts_so_that_nobody_takes_the_part_for_the_whole(chunked: bool, resets: bool) -> None:
+    async def begin(exchange: Exchange) -> None:
+        exchange.start(b"head;", chunked, not chunked)
+        exchange.send(b"a part")
+        await Wait()
+
+    door = Door(begin)
+    client, idle = door.connect(), door.connect()
+    client.receive(request())
+    door.port.abort()
+    assert client.aborted
+    assert idle.aborted
+    assert client.socket.resets is resets
+    assert not idle.socket.resets
+    door.port.abort()
+    client.settle()
+    idle.settle()
+    door.port.abort()
+    assert door.port.connections == 0
+
+
+def test_a_crash_is_reported_and_ends_the_connection() -> None:
+    async def crash(exchange: Exchange) -> None:
+        if await exchange.body() == b"later":
+            exchange.start(b"head;", True)
+        raise KeyError("a bug")
+
+    door = Door(crash)
+    now, later = door.connect(), door.connect()
+    now.receive(request(b"now") + request(b"now"))
+    later.receive(request(b"later")[:-1], b"r")
+    assert [type(error) for error in door.crashes] == [KeyError] * 2
+    for client, sent in ((now, b""), (later, b"head;")):
+        assert client.sent == sent
+        assert client.closing
+        client.settle()
+    assert door.port.connections == door.wheel.listed == 0
+
+
+def count(kind: type[Any]) -> int:
+    return sum(type(found) is kind for found in gc.get_objects())
+
+
+def test_nothing_is_left_of_requests_and_connections() -> None:
+    gc.collect()
+    before = count(Exchange), count(ClientConn)
+    gc.disable()
+    try:
+        door = Door(echo)
+        client = door.connect()
+        for _ in range(5):
+            client.receive(request(b"abc"), request(b"abc")[:-1], b"c")
+        assert count(Exchange) == before[0], "a request leaves no cycle"
+        client.lose()
+        client.protocol = None
+        del client
+        assert count(ClientConn) == before[1]
+    finally:
+        gc.enable()
+    upstream = Upstream()
+    door = Door(upstream.handle)
+    client = door.connect()
+    client.receive(request(b"a"))
+    client.lose()
+    upstream.exchanges.clear()
+    del client
+    gc.collect()
+    assert (count(Exchange), count(ClientConn)) == before
+    assert door.wheel.listed == 0
+
+
+def test_callbacks_after_the_end_do_nothing() -> None:
+    door = Door(echo)
+    client = door.connect()
+    client.receive(request(b"a"))
+    client.lose()
+    protocol = client.protocol
+    protocol.data_received(request(b"b"))
+    assert protocol.eof_received() is False
+    protocol.connection_lost(None)
+    assert client.sent == b"<a>"
+    assert isinstance(FakeTransport(ClientConn(door.port)).protocol, ClientConn)
