@@ -81,8 +81,7 @@ class Pipeline:
         except GatewayError as error:
             self._fail(call, error)
         except ClientGone:
-            self._count("client_gone")
-            settle.abandoned(call, self._recorder, CLIENT_CLOSED_STATUS, "client_gone")
+            self._give_up(call, CLIENT_CLOSED_STATUS, "client_gone")
         except NativeError as error:
             self._fail(call, upstream_error(call.provider, error) if call.sent_at_ns else client_error(error))
         except Exception:  # noqa: BLE001 - the exchange's boundary: a bug in one call must not take the others down
@@ -94,11 +93,15 @@ class Pipeline:
                 call.answer.release()
 
     def _fail(self, call: Call, error: GatewayError) -> None:
+        self._give_up(call, error.status, error.code)
+        self._responder.refuse(call, error)
+
+    def _give_up(self, call: Call, status: int, code: str) -> None:
+        # Whoever is known gets a row for every call; of a stranger only the number of calls is kept.
         if call.entry is None and call.subject is not None:
             call.entry = refused_entry(call, call.subject, wall_ns())
-        settle.abandoned(call, self._recorder, error.status, error.code)
-        self._count(error.code)
-        self._responder.refuse(call, error)
+        settle.abandoned(call, self._recorder, status, code)
+        self._count(code)
 
 
 def _client_id(value: bytes | None) -> str:

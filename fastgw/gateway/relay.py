@@ -27,6 +27,8 @@ WHOLE_BODY_BYTES: Final = 256 * 1024
 ERROR_BODY_BYTES: Final = 64 * 1024
 END_GRACE_NS: Final = 250_000_000
 """How long a provider may take to end a stream after its closing event; usage that still comes within it counts."""
+MAX_HELD_CHUNKS: Final = 4
+"""Of 64 KiB at most; who sends more behind its closing event is not waited for."""
 
 
 def relay_at_once(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> bool:
@@ -60,11 +62,12 @@ async def relay(call: Call, admission: Admission, answer: Answer, recorder: Reco
     elif admission.streaming and _is_event_stream(head):
         await _relay_stream(call, admission, answer, recorder)
     else:
+        meter = call.meter = PlainMeter(call.operation)
         waited_from_ns = monotonic_ns()
         body = await answer.body(WHOLE_BODY_BYTES)
         call.upstream_ns += monotonic_ns() - waited_from_ns
         if body is None:
-            await _relay_large(call, route, answer, recorder)
+            await _relay_large(call, route, answer, meter, recorder)
         else:
             _settle_whole(call, route, head, body, recorder)
             await _on_disk(recorder)
@@ -95,6 +98,7 @@ async def _relay_refusal(call: Call, route: Route, answer: Answer, recorder: Rec
 def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, recorder: Recorder) -> None:
     reading = read_whole(call.operation, body, call.text_bytes)
     if reading is None:
+        call.meter = PlainMeter(call.operation)
         if head.header(b"content-encoding") is None:
             raise GatewayError(
                 "provider_protocol",
@@ -104,7 +108,7 @@ def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, rec
                 retry="other_target",
             )
         # It compresses although asked not to: the client can read it, we cannot.
-        reading = (*PlainMeter(call.operation).final(call.text_bytes), None)
+        reading = (*call.meter.final(call.text_bytes), None)
     settle.complete(call, recorder, head.status, *reading)
 
 
@@ -129,11 +133,10 @@ def _start(call: Call, route: Route, head: ResponseHead, length: int) -> None:
     )
 
 
-async def _relay_large(call: Call, route: Route, answer: Answer, recorder: Recorder) -> None:
-    head = answer.head
+async def _relay_large(call: Call, route: Route, answer: Answer, meter: PlainMeter, recorder: Recorder) -> None:
     # One piece is always held back: the last one leaves after the call is settled.
+    head = answer.head
     exchange = call.exchange
-    meter = call.meter = PlainMeter(call.operation)
     _start(call, route, head, head.content_length)
     held = b""
     while True:
@@ -172,6 +175,8 @@ async def _relay_stream(call: Call, admission: Admission, answer: Answer, record
                 if not held:
                     answer.expect_end(END_GRACE_NS)
                 held.append(out)
+                if len(held) > MAX_HELD_CHUNKS:
+                    break
             else:
                 exchange.send(out)
                 if exchange.slow:

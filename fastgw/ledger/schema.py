@@ -27,6 +27,7 @@ PUT_UNKNOWN = f"{_INSERT} ON CONFLICT (id) DO NOTHING"
 
 ID_SHIFT = 10
 """A request id is Unix microseconds shifted left by this, or'ed with the worker's number."""
+_WORKER_MASK = (1 << ID_SHIFT) - 1
 
 _decode = msgspec.msgpack.Decoder(LedgerEntry).decode
 _json = msgspec.json.Encoder().encode
@@ -41,6 +42,7 @@ def first_id(unix_ns: int) -> int:
 def settled_row(payload: bytes) -> Row:
     """The row of a settled call. Raises ``msgspec.MsgspecError`` if the payload is no entry."""
     entry = _decode(payload)
+    entry.worker = entry.id & _WORKER_MASK  # here and not for every call as it is served: the id says it already
     if entry.metadata is not None:
         entry.metadata = _json(entry.metadata).decode()  # type: ignore[assignment]  # a row from here on
     if entry.other_usage is not None:

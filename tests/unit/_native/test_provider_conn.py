@@ -137,10 +137,10 @@ def test_until_the_connection_ends() -> None:
             provider.all()
         provider.transport.receive(UNTIL_CLOSE + b"he", b"llo")
         provider.transport.end()
-        provider.transport.settle()
         provider.wait(30)
         if not asks_first:
             provider.all()
+        provider.transport.settle()
         assert provider.payload == b"hello"
         assert provider.got[-1] is None, "what came whole stays whole, however late it is asked for"
         provider.conn.release()
@@ -223,6 +223,17 @@ def test_cut_by_the_provider(ending: str, error: Exception | None, text: bytes, 
         )
         provider.conn.release()
         assert provider.pool.open == provider.pool.idle == provider.wheel.listed == 0
+
+
+def test_ended_while_the_request_has_not_left() -> None:
+    # The transport would wait for its buffer to empty before it reports the loss: with a provider that reads nothing, for ever.
+    provider = Provider()
+    provider.transport.stalled = True
+    provider.send(b"x" * 1000)
+    provider.all()
+    provider.transport.end()
+    assert provider.errors() == [ConnectionLost]
+    assert provider.transport.aborted
 
 
 # --- whole bodies ----------------------------------------------------------------------------------------------------

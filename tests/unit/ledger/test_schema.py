@@ -83,6 +83,11 @@ def test_an_entry_of_an_older_build_has_its_missing_fields_at_their_defaults() -
     assert (row["metadata"], row["worker"], row["price_version"]) == (None, 0, "")
 
 
+def test_the_row_knows_the_worker_by_its_id() -> None:
+    call = msgspec.structs.replace(settled(5, 37), worker=0)  # as a worker records it
+    assert dict(zip(COLUMNS, settled_row(msgspec.msgpack.encode(call)), strict=True))["worker"] == 37
+
+
 def test_what_is_no_entry_is_an_error() -> None:
     for payload in (b"", b"\xc1", msgspec.msgpack.encode([1, 2]), msgspec.msgpack.encode({"id": 1})):
         with pytest.raises(msgspec.MsgspecError):
