@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from fastgw._native.http_head import ResponseHead
-from fastgw.domain.entry import LedgerEntry
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.usage import Usage
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class Recorder(Protocol):
-    """Takes ledger entries; never raises for want of disk, never blocks."""
+    """Takes rows of calls; never raises for want of disk, never blocks."""
 
     @property
     def durable(self) -> Callable[[], Awaitable[None]] | None:
         """To be awaited before the last byte of an answer, when its record must be on the disk by then (``sync = "always"``)."""
 
-    def opened(self, entry: LedgerEntry) -> None:
+    def opened(self, entry: LedgerRecord) -> None:
         """The row that stands if nothing else comes."""
 
-    def settled(self, entry: LedgerEntry) -> None:
+    def settled(self, entry: LedgerRecord) -> None:
         """The row as it really was. At most once an id."""
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from fastgw.domain.entry import LedgerEntry, UsageSource
+from fastgw._native.ledger_record import LedgerRecord
+from fastgw.domain.entry import UsageSource
 from fastgw.domain.usage import Usage
 from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
@@ -25,7 +26,7 @@ def open_(call: Call, admission: Admission, recorder: Recorder) -> None:
     if price is not None:
         found = price.estimate(entry.input_tokens, entry.output_tokens, entry.started_ns, admission.service_tier)
         if found is not None:
-            entry.cost_nano_usd, entry.price_version = found
+            entry.charge(*found)
     recorder.opened(entry)
 
 
@@ -37,27 +38,23 @@ def complete(
     if entry is None or call.settled:
         return
     call.settled = True
-    entry.status = status
-    entry.outcome = "settled"
-    entry.usage_source = source
     entry.input_tokens = usage.input_tokens
     entry.output_tokens = usage.output_tokens
     if usage is NOTHING:
-        entry.cost_nano_usd, entry.price_version = 0, ""
+        entry.charge(0, "")
     else:
         _itemise(entry, usage)
         price = call.price
         found = price.cost(usage, entry.started_ns, tier) if price is not None else None
-        entry.cost_nano_usd, entry.price_version = found or (None, "")
+        entry.charge(*found or (None, ""))
     received_ns = call.exchange.received_ns
-    entry.latency_ns = latency_ns = monotonic_ns() - received_ns
-    entry.overhead_ns = latency_ns - call.upstream_ns
-    if call.first_token_at_ns:
-        entry.first_token_ns = call.first_token_at_ns - received_ns
+    latency_ns = monotonic_ns() - received_ns
+    first_token_ns = call.first_token_at_ns - received_ns if call.first_token_at_ns else 0
+    entry.settle(status, source, latency_ns, first_token_ns, latency_ns - call.upstream_ns)
     recorder.settled(entry)
 
 
-def _itemise(entry: LedgerEntry, usage: Usage) -> None:
+def _itemise(entry: LedgerRecord, usage: Usage) -> None:
     entry.cached_input_tokens = usage.cache_read_tokens
     entry.reasoning_tokens = usage.output_reasoning_tokens
     entry.input_audio_tokens = usage.input_audio_tokens
