@@ -75,9 +75,7 @@ class LedgerRecord:
     def charge(self, cost_nano_usd: int | None, price_version: str, /) -> None:
         """What it costs and by which price; None and an empty name when no price is known."""
 
-    def settle(
-        self, status: int, usage_source: str, latency_ns: int, first_token_ns: int, overhead_ns: int, /
-    ) -> None:
+    def settle(self, status: int, usage_source: str, latency_ns: int, first_token_ns: int, overhead_ns: int, /) -> None:
         """How it ended."""
 
     def encode(self) -> bytes:
