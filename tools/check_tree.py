@@ -1,9 +1,9 @@
 """Checks the shape of the tree, which no other linter sees: it reads Cython as well as Python.
 
 Floors (ARCHITECTURE.md, section 3): a package imports only from lower ones, packages of one floor do not import each
-other. Besides: 400 lines a file, a mirrored test for each source file, a stub for each native module, banned file
-names, no paths of a machine in files that others get, no SQL made by formatting. Prints one line a finding and exits
-1. Standard library only.
+other. Besides: 400 lines a file, a mirrored test for each source file and a subject for each unit test, a stub for each native
+module, banned file names, no paths of a machine in files that others get, no SQL made by formatting. Prints one line a
+finding and exits 1. Standard library only.
 
 python tools/check_tree.py [ROOT]
 """
@@ -62,6 +62,7 @@ def find_all(root: Path) -> list[Finding]:
         except (UnicodeDecodeError, FileNotFoundError):
             continue  # data, or deleted and not committed yet
         findings += [(str(path), line, problem) for line, problem in check_paths(text)]
+        findings += [(str(path), 1, problem) for problem in check_subject(path, names)]
         if path.suffix in CODE:
             findings += [(str(path), line, problem) for line, problem in check_code(path, text)]
             findings += [(str(path), 1, problem) for problem in check_mirrors(path, names)]
@@ -208,6 +209,25 @@ def check_mirrors(path: PurePosixPath, names: set[str]) -> Iterator[str]:
         yield f"no mirrored test {test}"
     if path.suffix == ".pyx" and str(path.with_suffix(".pyi")) not in names:
         yield f"no stub {path.with_suffix('.pyi')}"
+
+
+def check_subject(path: PurePosixPath, names: set[str]) -> Iterator[str]:
+    """A unit test without its subject is a leftover. ``test_a_b.py`` may be the second file of tests of ``a.py``; what is in
+    ``tests/unit/bench`` and ``tests/unit/tools`` mirrors those folders, and what is in ``tests/unit`` itself ``tests``."""
+    if path.parts[:2] != ("tests", "unit") or not path.name.startswith("test_") or path.suffix != ".py":
+        return
+    folder = path.parts[2:-1]
+    if not folder:
+        home = PurePosixPath("fastgw" if path.stem == "test___main__" else "tests")
+    elif folder[0] in {"bench", "tools"}:
+        home = PurePosixPath(*folder)
+    else:
+        home = PurePosixPath("fastgw", *folder)
+    words = path.stem.removeprefix("test_").split("_")
+    stems = ["_".join(words[:count]) for count in range(1, len(words) + 1)]
+    subjects = {f"{home}/{stem}{suffix}" for stem in stems for suffix in CODE} | {f"{home}/__{stems[-1]}__.py"}
+    if not subjects & names:
+        yield f"no subject {home}/{stems[-1]}.py"
 
 
 def main(arguments: list[str]) -> int:

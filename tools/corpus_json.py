@@ -1,4 +1,4 @@
-"""Feeds a public corpus of JSON texts to the request scanner: `python tools/corpus_json.py DIR`.
+"""Feeds a public corpus of JSON texts to the request scanner: `python -m tools.corpus_json DIR`.
 
 DIR holds `json-parsing/jsontestsuite.jsonl` (nst/JSONTestSuite, MIT), which stays outside of the project: one row a
 text, with `name`, `expect` (accept, reject, either) and `b64`. Each text is sent as the body and as a member of a chat

@@ -46,6 +46,7 @@ cdef class ClientConn(ClientSide):
             self._refuse(503, "too many connections", b"")
             return
         self._port._connections.add(self)
+        self._idle = True
         self.arm(self._port._wheel, monotonic_ns() + self._port._head_timeout_ns)
 
     def data_received(self, bytes data):
@@ -54,10 +55,13 @@ cdef class ClientConn(ClientSide):
         if self._state == LINGERING:
             self._discarded_bytes += PyBytes_GET_SIZE(data)
             if self._discarded_bytes > LINGER_BYTES:
-                self._transport.abort()
+                self.cut()
             return
         if exchange is None:
             if self._state != READING:
+                return
+            if self._slow:
+                self.keep(data)      # who does not take its answers is not asked for more requests
                 return
             if self._input is not None:
                 data = self._input + data
@@ -75,7 +79,10 @@ cdef class ClientConn(ClientSide):
     def eof_received(self):
         cdef Exchange exchange = self._exchange
         self._ended = True
-        if exchange is None or self._transport is None:
+        if self._transport is None:
+            return False
+        if exchange is None:
+            self.close()
             return False
         if exchange._body is None:
             exchange._body_failed(HttpSyntaxError("the connection ended inside the request's body", 400))
@@ -104,6 +111,8 @@ cdef class ClientConn(ClientSide):
         self._slow = False
         if self._state == SERVING:
             self.disarm()
+        elif self._state == READING:
+            self._go_on()
         if exchange is not None and exchange._wants_room:
             exchange._wants_room = False
             exchange._wait.wake(None)
@@ -121,14 +130,15 @@ cdef class ClientConn(ClientSide):
         cdef ClientPort port = self._port
         self._serving = True
         try:
-            while self._state == READING:
+            while self._state == READING and not self._slow:
                 if at == size:
                     self.arm(port._wheel, monotonic_ns() + port._keep_alive_ns)
                     return
                 began_at = at
                 head = request_head(data, at, port._max_head_bytes, port._max_headers)
                 if head is None:
-                    if self._input is None and at or self._deadline_ns == 0:
+                    if self._idle:
+                        self._idle = False
                         self.arm(port._wheel, monotonic_ns() + port._head_timeout_ns)
                     self._input = data[at:] if at else data
                     return
@@ -144,13 +154,15 @@ cdef class ClientConn(ClientSide):
                 self._state = SERVING
                 self._exchange = exchange
                 self.disarm()
-                at += exchange._feed(data, at)
+                at = exchange._feed(data, at)
                 exchange._lane = Lane(exchange._crashed)
                 exchange._lane.start(port._handle(exchange))
                 if self._exchange is not None:
                     if at < size:
                         self.keep(data[at:])
                     return
+            if self._state == READING and at < size:
+                self.keep(data[at:])
         except (HttpSyntaxError, HttpLimitError) as error:
             self._exchange = None
             self._refuse(error.status, str(error), data[began_at:])
@@ -158,6 +170,8 @@ cdef class ClientConn(ClientSide):
             self._serving = False
 
     cdef object keep(self, bytes data):
+        if self._state == LINGERING:
+            return
         self._input = data if self._input is None else self._input + data
         if PyBytes_GET_SIZE(self._input) > PIPELINED_BYTES and not self._reading_paused:
             self._reading_paused = True
@@ -174,20 +188,23 @@ cdef class ClientConn(ClientSide):
             self._linger()
             return
         self._state = READING
-        if not self._slow:
-            self.disarm()
-        if self._serving:
-            return
+        self._idle = True
+        if not self._slow and not self._serving:
+            self._go_on()
+
+    cdef object _go_on(self):
         if self._input is None:
             self.arm(self._port._wheel, monotonic_ns() + self._port._keep_alive_ns)
-        elif not self._resuming:
+            return
+        self.disarm()
+        if not self._resuming:
             self._resuming = True
             self._port._wheel.call_soon(self._resume)
 
     def _resume(self):
         cdef bytes data = self._input
         self._resuming = False
-        if self._state != READING or data is None or self._transport is None:
+        if self._state != READING or self._slow or data is None or self._transport.is_closing():
             return
         self._input = None
         if self._reading_paused:
@@ -202,19 +219,24 @@ cdef class ClientConn(ClientSide):
 
     cdef object _linger(self):
         # Closing while unread input is in the kernel resets the connection and can take the answer with it (RFC 9112, 9.6).
+        if self._ended or self._transport.is_closing() or not self._transport.can_write_eof():
+            self.close()
+            return
         self._state = LINGERING
         self._input = None
-        if self._transport.is_closing():
-            return
-        if self._ended or not self._transport.can_write_eof():
-            self._transport.close()
-            return
         self._transport.write_eof()
         if self._reading_paused:
             self._reading_paused = False
             self._transport.resume_reading()
-        self.unlist()
-        self.arm(self._port._wheel, monotonic_ns() + (self._port._write_timeout_ns if self._slow else LINGER_NS))
+        self._flush_deadline_ns = monotonic_ns() + self._port._write_timeout_ns
+        self.arm(self._port._wheel, monotonic_ns() + LINGER_NS)
+
+    cdef object close(self):
+        self._state = LINGERING
+        self._input = None
+        self._transport.close()
+        self._flush_deadline_ns = monotonic_ns() + self._port._write_timeout_ns
+        self.arm(self._port._wheel, self._flush_deadline_ns)
 
     cdef object _probe(self):
         self._transport.write(PROCESSING)
@@ -227,13 +249,18 @@ cdef class ClientConn(ClientSide):
         cdef long long allowed_ns
         if self._transport is None:
             return
-        if self._slow or self._state == LINGERING:
-            self._transport.abort()
+        if self._state == LINGERING:
+            if now_ns < self._flush_deadline_ns and self._transport.get_write_buffer_size():
+                self.arm(self._port._wheel, min(now_ns + LINGER_NS, self._flush_deadline_ns))
+            else:
+                self.cut()
+        elif self._slow:
+            self.cut()
         elif exchange is None:
             if self._input is not None:
                 self._refuse(408, "the request's head did not arrive in time", self._input)
             else:
-                self._transport.close()
+                self.close()
         elif exchange._body is None:
             allowed_ns = exchange.received_ns + self._port._body_timeout_ns + (
                 exchange._reader.received_bytes // BODY_BYTES_PER_S * 1_000_000_000)

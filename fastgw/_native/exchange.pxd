@@ -32,6 +32,8 @@ cdef class ClientSide(Timer):
     cdef bint _ended                # the client will send no more
     cdef bint _slow                 # the transport's buffer is above its high-water mark
     cdef object keep(self, bytes data)
+    cdef object close(self)         # what is written still goes out
+    cdef object cut(self)           # at once; an answer that is not whole does not look so
     cdef object answered(self, Exchange exchange)
 
 cdef class Exchange:
@@ -56,7 +58,9 @@ cdef class Exchange:
     cdef readonly bint gone
     cdef readonly long long sent_bytes
     cdef Py_ssize_t _feed(self, bytes data, Py_ssize_t at) except -1
+    cdef Py_ssize_t _body_came(self, bytes data, Py_ssize_t end) except -1
     cdef object _reserve(self, Py_ssize_t size)
     cdef object _body_failed(self, error)
     cdef bint _keeps_alive(self) noexcept
+    cdef int _require(self, bint in_order) except -1
     cdef object _client_gone(self)

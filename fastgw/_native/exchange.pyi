@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, final
 
+from typing_extensions import disjoint_base
+
 from fastgw._native.http_head import RequestHead
 from fastgw._native.timers import Timer, TimerWheel
 
@@ -55,6 +57,7 @@ class ClientPort:
     def abort(self) -> None:
         """Close all connections at once."""
 
+@disjoint_base
 class ClientSide(Timer):
     """The side of a client connection that its exchange uses."""
 
@@ -98,6 +101,9 @@ class Exchange:
     @property
     def slow(self) -> bool:
         """Whether the client takes less than it is sent: await `room` before sending more."""
+
+    def take_whole(self) -> bytes | None:
+        """The request's whole body if it is here already."""
 
     def body(self) -> Awaitable[bytes]:
         """The request's whole body. Raises HttpSyntaxError, HttpLimitError, DeadlineExceeded ("body")."""

@@ -8,7 +8,7 @@ from libc.stdlib cimport free, realloc
 from fastgw._native.http_body cimport BodyReader
 from fastgw._native.http_head cimport RequestHead
 from fastgw._native.http_write cimport frame_chunk
-from fastgw._native.lane cimport Lane, Wait
+from fastgw._native.lane cimport Wait
 from fastgw._native.timers cimport Timer, TimerWheel, monotonic_ns
 
 from socket import SO_LINGER, SOL_SOCKET
@@ -63,18 +63,32 @@ cdef class ClientPort:
         self.closing = True
         for connection in list(self._connections):
             if connection._exchange is None and connection._transport is not None:
-                connection._transport.close()
+                connection.close()
 
     def abort(self):
         cdef ClientSide connection
         for connection in list(self._connections):
             if connection._transport is not None:
-                connection._transport.abort()
+                connection.cut()
 
 
 cdef class ClientSide(Timer):
     cdef object keep(self, bytes data):
         return None
+
+    cdef object close(self):
+        return None
+
+    cdef object cut(self):
+        # A plain abort lets out what the kernel has and ends with it as a whole answer would that runs until the connection closes.
+        cdef Exchange exchange = self._exchange
+        if self._transport.get_write_buffer_size() or (
+            exchange is not None and exchange.started and not exchange._chunked
+        ):
+            sock = self._transport.get_extra_info("socket")
+            if sock is not None:
+                sock.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
+        self._transport.abort()
 
     cdef object answered(self, Exchange exchange):
         return None
@@ -97,15 +111,20 @@ cdef class Exchange:
 
     # --- the request's body ---------------------------------------------------------------------------------------------------
 
+    def take_whole(self):
+        return self._body
+
     def body(self):
         self._wait.reset()
         if self._body is not None:
             self._wait.wake(self._body)
         elif self._body_error is not None:
             self._wait.wake_error(self._body_error)
+        elif self.gone:
+            self._wait.wake_error(ClientGone())
         else:
             self._wants_body = True
-            if self.head.expect_continue and self._reader.received_bytes == 0:
+            if self.head.expect_continue and self._reader.received_bytes == 0 and not self.started:
                 self._conn._transport.write(CONTINUE)
             self._conn.arm(self._conn._port._wheel, self.received_ns + self._conn._port._body_timeout_ns)
         return self._wait
@@ -123,18 +142,16 @@ cdef class Exchange:
             self._capacity_bytes = capacity
 
     cdef Py_ssize_t _feed(self, bytes data, Py_ssize_t at) except -1:
-        # Returns how many bytes of `data` from `at` on belonged to this body.
+        # Returns where in `data` what does not belong to this body, or is not kept yet, begins.
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data) - at
         cdef Py_ssize_t consumed
         cdef Py_ssize_t payload = 0
         cdef const unsigned char* source = <const unsigned char*>PyBytes_AS_STRING(data) + at
-        if self._body is not None:
-            return 0
-        if size == 0:
-            return 0
+        if self._body is not None or size == 0:
+            return at
         if not self._buffer_bytes and not self.head.chunked and size >= self.head.content_length:
             self._body = PyBytes_FromStringAndSize(<const char*>source, self.head.content_length)
-            return PyBytes_GET_SIZE(self._body)
+            return self._body_came(data, at + self.head.content_length)
         self._reserve(self._buffer_bytes + size)
         try:
             consumed = self._reader.feed(source, size, self._buffer + self._buffer_bytes, &payload)
@@ -142,21 +159,26 @@ cdef class Exchange:
             if self._lane is None:
                 raise
             self._body_failed(error)
-            return size
+            return PyBytes_GET_SIZE(data)
         self._buffer_bytes += payload
-        if self._reader.done:
-            self._body = PyBytes_FromStringAndSize(<const char*>self._buffer, self._buffer_bytes)
-            free(self._buffer)
-            self._buffer = NULL
-            self._capacity_bytes = 0
-            if self._wants_body:
-                self._wants_body = False
-                self._conn.disarm()
-                if consumed < size:
-                    self._conn.keep(data[at + consumed:])
-                    consumed = size
-                self._wait.wake(self._body)
-        return consumed
+        if not self._reader.done:
+            return PyBytes_GET_SIZE(data)
+        self._body = PyBytes_FromStringAndSize(<const char*>self._buffer, self._buffer_bytes)
+        free(self._buffer)
+        self._buffer = NULL
+        self._capacity_bytes = 0
+        return self._body_came(data, at + consumed)
+
+    cdef Py_ssize_t _body_came(self, bytes data, Py_ssize_t end) except -1:
+        # Whoever waits for it runs from here and may answer: what stands behind the body must be in its place before.
+        if not self._wants_body:
+            return end
+        self._wants_body = False
+        self._conn.disarm()
+        if end < PyBytes_GET_SIZE(data):
+            self._conn.keep(data[end:])
+        self._wait.wake(self._body)
+        return PyBytes_GET_SIZE(data)
 
     cdef object _body_failed(self, error):
         self._body_error = error
@@ -172,7 +194,11 @@ cdef class Exchange:
         return self._keeps_alive()
 
     cdef bint _keeps_alive(self) noexcept:
-        return self._body is not None and self.head.keep_alive and not self._ends_by_close and not self._conn._port.closing and not self._conn._ended
+        cdef ClientSide conn = self._conn
+        return (
+            self._body is not None and self.head.keep_alive and not self._ends_by_close and not conn._ended
+            and not conn._port.closing
+        )
 
     @property
     def slow(self):
@@ -189,6 +215,7 @@ cdef class Exchange:
     def reply(self, bytes data):
         if self.finished or self.gone:
             return
+        self._require(not self.started)
         self.started = True
         self.finished = True
         self.sent_bytes += PyBytes_GET_SIZE(data)
@@ -196,8 +223,9 @@ cdef class Exchange:
         self._conn.answered(self)
 
     def start(self, bytes head, bint chunked, bint ends_by_close=False):
-        if self.gone:
+        if self.finished or self.gone:
             return
+        self._require(not self.started)
         self.started = True
         self._chunked = chunked
         self._ends_by_close = ends_by_close
@@ -207,6 +235,7 @@ cdef class Exchange:
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         if self.gone or self.finished or size == 0:
             return
+        self._require(self.started)
         self.sent_bytes += size
         if self._chunked:
             data = frame_chunk(<const unsigned char*>PyBytes_AS_STRING(data), size)
@@ -215,23 +244,26 @@ cdef class Exchange:
     def finish(self):
         if self.gone or self.finished:
             return
+        self._require(self.started)
         self.finished = True
         if self._chunked:
             self._conn._transport.write(LAST_CHUNK)
         self._conn.answered(self)
 
+    cdef int _require(self, bint in_order) except -1:
+        # An answer inside another, or none where one is due, would make the client take the next request's answer for this one's.
+        if not in_order:
+            raise RuntimeError("an answer begins once, goes on and ends")
+        return 0
+
     def abort(self):
-        cdef object transport = self._conn._transport
         if self.gone or self.finished:
             return
         self.finished = True
         if self._chunked or not self.started:
-            transport.close()            # what is written still goes out; the missing last chunk says that it is not all
-            return
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
-        transport.abort()
+            self._conn.close()           # what is written still goes out; the missing last chunk says that it is not all
+        else:
+            self._conn.cut()
 
     def _crashed(self, error):
         self._conn._port._on_crash(error)

@@ -4,6 +4,15 @@
 # A coroutine in a lane awaits `Wait` objects (native, one sleeper each) or ordinary asyncio futures. It must not ask for the
 # current task (asyncio.timeout, most clients): such code runs in a task of its own, and the lane awaits the task.
 cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+
+cdef extern from "Python.h":
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    PySendResult PyIter_Send(object coroutine, object value, PyObject** result) except PYGEN_ERROR
 
 
 @cython.final
@@ -24,6 +33,8 @@ cdef class Wait:
             self._error = None
             raise error
         value = self._value
+        if value is None:
+            raise StopIteration      # compiled to a bare return: no exception is made
         self._value = None
         raise StopIteration(value)
 
@@ -68,12 +79,18 @@ cdef class Lane:
         self._step(None)
 
     cdef object _step(self, object error):
-        cdef object waited
+        cdef object waited, on_crash
+        cdef PyObject* sent = NULL
         self._running = True
         try:
             while True:
                 if error is None:
-                    waited = self._coroutine.send(None)
+                    if PyIter_Send(self._coroutine, None, &sent) == PYGEN_RETURN:
+                        Py_DECREF(<object>sent)
+                        self._end()
+                        return
+                    waited = <object>sent
+                    Py_DECREF(waited)
                 else:
                     waited = self._coroutine.throw(error)
                 error = None
@@ -99,8 +116,9 @@ cdef class Lane:
         except StopIteration:
             self._end()
         except BaseException as crash:  # the coroutine's boundary: whoever made the lane decides what a crash means
+            on_crash = self._on_crash
             self._end()
-            self._on_crash(crash)
+            on_crash(crash)
         finally:
             self._running = False
 
@@ -110,6 +128,7 @@ cdef class Lane:
         self._future = None
         self._wait = None
         self._cancelled = None
+        self._on_crash = None      # it leads back to whoever holds this lane: without this, each request would leave a cycle behind
 
     def _future_done(self, future):
         if self._future is future:

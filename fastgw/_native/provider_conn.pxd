@@ -29,7 +29,6 @@ cdef class ProviderConn(Timer):
     cdef Py_ssize_t _buffered_bytes
     cdef object _failure
     cdef Wait _wait
-    cdef bint _answers_head
     cdef bint _answered             # a byte of the answer has arrived
     cdef bint _paused
     cdef bint _surplus              # bytes came after the end of the answer
@@ -41,6 +40,7 @@ cdef class ProviderConn(Timer):
     cdef Py_ssize_t _read_head(self, bytes data) except -1
     cdef object _read_body(self, const unsigned char* data, Py_ssize_t size)
     cdef object _fail(self, error)
+    cdef object _unanswered(self)
     cdef object _deliver(self)
     cdef bytes _take(self)
     cdef object _arm_idle(self)

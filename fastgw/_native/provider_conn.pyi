@@ -9,7 +9,7 @@ from fastgw._native.timers import Timer, TimerWheel
 
 @final
 class ProviderPool:
-    """Idle connections to one address, last used first. Opening and waiting in line are the caller's. Times in ns, sizes in bytes."""
+    """Idle connections to one address, last used first. Opening and queueing are the caller's. Times in ns, sizes in bytes."""
 
     def __new__(
         cls,
@@ -43,7 +43,7 @@ class ProviderPool:
 
 @final
 class ProviderConn(Timer):
-    """One request at a time. `head`, `chunk` and `body` raise ConnectionLost, DeadlineExceeded, HttpSyntaxError, HttpLimitError."""
+    """`headed`, `chunk` and `body` raise ConnectionLost, DeadlineExceeded, HttpSyntaxError, HttpLimitError."""
 
     def __new__(cls, pool: ProviderPool) -> ProviderConn: ...
     def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
@@ -58,10 +58,17 @@ class ProviderConn(Timer):
         """Whether it came from the pool."""
 
     def send(self, data: bytes, rest: bytes | None, first_byte_ns: int, idle_ns: int, total_deadline_ns: int) -> None:
-        """Write a request, in one or two pieces. The first two are durations, the last a moment. ConnectionLost when it is closed."""
+        """Write a request, in one or two pieces. Two durations, then a moment. ConnectionLost when it is closed."""
 
-    def head(self) -> Awaitable[ResponseHead]:
-        """The head of the final answer; interim ones are skipped."""
+    @property
+    def head(self) -> ResponseHead:
+        """The head of the final answer; interim ones are skipped. Defined once `headed` has returned."""
+
+    def headed(self) -> Awaitable[None]:
+        """Until the head is here."""
+
+    def take_whole(self, limit_bytes: int) -> bytes | None:
+        """The whole payload if all of it has come and it is not larger than the limit, else None."""
 
     def chunk(self) -> Awaitable[bytes | None]:
         """Payload that has come since the last call, None at a clean end. Reading stops at 64 KiB that nobody asks for."""

@@ -74,10 +74,10 @@ cdef class ProviderPool:
     cdef object _give_back(self, ProviderConn connection):
         if len(self._idle) >= self._max_idle:
             connection.abort()
-        else:
-            connection._state = IDLE
-            connection.arm(self._wheel, monotonic_ns() + self._idle_connection_ns)
-            self._idle.append(connection)
+            return
+        connection._state = IDLE
+        connection.arm(self._wheel, monotonic_ns() + self._idle_connection_ns)
+        self._idle.append(connection)
         if self._freed is not None:
             self._freed()
 
@@ -105,32 +105,40 @@ cdef class ProviderConn(Timer):
     def eof_received(self):
         if self._state == BODY:
             try:
-                if self._reader.finish_at_eof():
-                    self._state = ENDED
-                    self._surplus = True     # the connection is spent
-                    self._deliver()
+                self._reader.finish_at_eof()
             except HttpSyntaxError:
                 self._fail(ConnectionLost("the provider ended the connection inside its answer"))
+                return False
+            self._state = ENDED
+            self._surplus = True     # the connection is spent
+            self.disarm()
+            self._deliver()
+        elif self._state == SENT:
+            self._unanswered()
+        elif self._state == IDLE:
+            self.abort()
         return False
 
     def connection_lost(self, exc):
         cdef bint was_open = self._transport is not None
-        cdef bint stale = self.reused and not self._answered
         self._transport = None
         self.disarm()
+        self.unlist()
         if was_open:
             self._pool.open -= 1
         if self._state == SENT:
-            self._fail(ConnectionLost("the provider closed the connection without an answer", stale=stale))
+            self._unanswered()
         elif self._state == BODY:
-            if exc is None:
-                self.eof_received()
-            if self._state == BODY:
-                self._fail(ConnectionLost("the provider closed the connection inside its answer"))
+            self._fail(ConnectionLost("the provider closed the connection inside its answer"))
         elif self._state == IDLE:
             self.abort()
         if was_open and self._pool._freed is not None:
             self._pool._freed()
+
+    cdef object _unanswered(self):
+        self._fail(ConnectionLost(
+            "the provider closed the connection without an answer", stale=self.reused and not self._answered
+        ))
 
     def pause_writing(self):
         pass         # a request is one bounded message, already in memory
@@ -160,8 +168,17 @@ cdef class ProviderConn(Timer):
         if rest is not None:
             self._transport.write(rest)
 
+    @property
     def head(self):
+        return self._head
+
+    def headed(self):
         return self._want(WANTS_HEAD)
+
+    def take_whole(self, Py_ssize_t limit_bytes):
+        if self._state == ENDED and self._buffered_bytes <= limit_bytes:
+            return self._take()
+        return None
 
     def chunk(self):
         return self._want(WANTS_CHUNK)
@@ -181,6 +198,7 @@ cdef class ProviderConn(Timer):
         cdef bint whole = self._state == ENDED and not self._surplus and self._head.keep_alive and self._transport is not None
         self._chunks.clear()
         self._buffered_bytes = 0
+        self._failure = None
         self._wanted = WANTS_NOTHING
         self._wait.reset()
         if self._state == IDLE:
@@ -189,6 +207,8 @@ cdef class ProviderConn(Timer):
             if self._paused:
                 self._paused = False
                 self._transport.resume_reading()
+            self._head = None        # and with it the bytes that it was read from
+            self._reader = None
             self._pool._give_back(self)
         else:
             self.abort()
@@ -251,7 +271,7 @@ cdef class ProviderConn(Timer):
         cdef Py_ssize_t at = 0
         cdef ResponseHead head
         while True:
-            head = response_head(data, at, self._pool._max_head_bytes, self._pool._max_headers, self._answers_head)
+            head = response_head(data, at, self._pool._max_head_bytes, self._pool._max_headers, False)
             if head is None:
                 self._partial = data[at:] if at else data
                 return 0
@@ -311,7 +331,7 @@ cdef class ProviderConn(Timer):
         cdef int wanted = self._wanted
         if wanted == WANTS_HEAD and self._head is not None:
             self._wanted = WANTS_NOTHING
-            self._wait.wake(self._head)
+            self._wait.wake(None)
             return
         if wanted == WANTS_CHUNK and self._buffered_bytes:
             self._wanted = WANTS_NOTHING

@@ -27,7 +27,7 @@ cdef struct Lines:
     CarriageReturn cr
     int field
     int data_lines  # of the current event
-    int done_bytes  # of "[DONE]", seen so far in its first data line; -1: it is something else
+    int done_bytes  # of "[DONE]", seen so far in its data lines; -1: it is something else
     long long data_bytes  # of the stream
 
 
@@ -50,7 +50,7 @@ cdef inline Cursor read_field(Lines *lines, Cursor p, Cursor end) noexcept nogil
 
 cdef inline void read_value(Lines *lines, Cursor p, Py_ssize_t count) noexcept nogil:
     lines.data_bytes += count
-    if lines.data_lines == 0 and lines.done_bytes >= 0 and count > 0:
+    if lines.done_bytes >= 0 and count > 0:
         if lines.done_bytes + count <= 6 and memcmp(p, <const char *>b"[DONE]" + lines.done_bytes, count) == 0:
             lines.done_bytes += <int>count
         else:

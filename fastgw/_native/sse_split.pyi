@@ -40,7 +40,8 @@ def event_name(event: bytes) -> bytes:
 class SseTap:
     """Passes a stream through and keeps the events that contain one of the needles.
 
-    Without `hide_usage` the stream goes through untouched. With it, whole events go through, and
+    Whole events go through: what is cut after any piece does not end inside an event, and another event can follow. With
+    `hide_usage`,
 
     * the top-level member `usage` of an event's JSON payload is cut out, with its comma (data lines stay, also when
       empty);

@@ -120,7 +120,7 @@ cdef class SseTap:
     cdef tuple _needles
     cdef bint _hide_usage
     cdef Py_ssize_t _max_event_bytes
-    cdef bytearray _held  # the begun event; withheld from the client only where usage is hidden
+    cdef bytearray _held  # the begun event, withheld from the client: an answer that is cut must not end inside one
     cdef bint _oversize  # the begun event passes unseen
     cdef list _captured
     cdef Py_ssize_t _captured_bytes
@@ -164,8 +164,6 @@ cdef class SseTap:
         self._count_event()
         self._held.clear()
         self._look(event, 0, len(event), True, edits)
-        if not self._hide_usage:
-            return b""
         return splice(event, edits) if edits else event
 
     def take_captured(self):
@@ -217,8 +215,7 @@ cdef class SseTap:
             own_edits = []
             if len(event) <= self._max_event_bytes:
                 self._look(event, 0, len(event), True, own_edits)
-            if self._hide_usage:
-                edits.append((begin, cut, splice(event, own_edits)))
+            edits.append((begin, cut, splice(event, own_edits)))
         return 0
 
     cdef int _hold(self, bytes data, Py_ssize_t begin, list edits) except -1:
@@ -227,11 +224,10 @@ cdef class SseTap:
             return 0
         if len(self._held) + len(data) - begin <= self._max_event_bytes:
             self._held += data[begin:]
-            if self._hide_usage:
-                edits.append((begin, len(data), b""))
+            edits.append((begin, len(data), b""))
         else:
             self._oversize = True
-            if self._hide_usage and self._held:
+            if self._held:
                 edits.append((begin, begin, bytes(self._held)))
             self._held.clear()
         return 0

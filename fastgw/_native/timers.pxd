@@ -33,4 +33,5 @@ cdef class TimerWheel:
     cdef object _handle
     cdef void _list(self, Timer timer) noexcept
     cdef object _wake(self)
+    cdef int _empty(self, long long tick, long long now_ns) except -1
     cpdef int advance(self, long long now_ns) except -1

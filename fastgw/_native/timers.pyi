@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import final
 
+from typing_extensions import disjoint_base
+
+@disjoint_base
 class Timer:
     """Base of what can be armed on a wheel. Only native subclasses arm themselves."""
 

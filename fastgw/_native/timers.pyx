@@ -17,9 +17,9 @@ cdef class Timer:
 
     cdef void arm(self, TimerWheel wheel, long long deadline_ns) noexcept:
         cdef long long tick = deadline_ns // wheel.tick_ns + 1
-        self._deadline_ns = deadline_ns
+        self._deadline_ns = max(deadline_ns, 1)
         if self._wheel != NULL:
-            if self._slot_tick <= tick:
+            if self._wheel == <void*>wheel and self._slot_tick <= tick:
                 return
             self.unlist()
         wheel._list(self)
@@ -67,7 +67,7 @@ cdef class TimerWheel:
             free(self._slots)
 
     cdef void _list(self, Timer timer) noexcept:
-        # An overdue deadline goes to the next slot to be looked at; one beyond the wheel's turn to its last slot, to be listed again.
+        # An overdue deadline goes to the next slot to be looked at; one beyond the wheel's turn to its last, to be listed again.
         cdef long long tick = timer._deadline_ns // self.tick_ns + 1
         cdef void* head
         if tick < self._next_tick:
@@ -99,7 +99,6 @@ cdef class TimerWheel:
 
     def start(self, loop):
         self._loop = loop
-        self._next_tick = monotonic_ns() // self.tick_ns
         if self.listed and self._handle is None:
             self._wake()
 
@@ -115,33 +114,39 @@ cdef class TimerWheel:
 
     cpdef int advance(self, long long now_ns) except -1:
         cdef long long now_tick = now_ns // self.tick_ns
-        cdef long long turn_end
-        cdef void* head
-        cdef Timer timer
         cdef int fired = 0
         if not self.listed:
             self._next_tick = now_tick + 1
             return 0
-        turn_end = self._next_tick + SLOTS
-        while self._next_tick <= now_tick and self._next_tick < turn_end:
+        if self._next_tick + SLOTS <= now_tick:
+            self._next_tick = now_tick + 1 - SLOTS      # after a long rest: one turn passes every slot
+        while self._next_tick <= now_tick:
             self._next_tick += 1
-            while True:
-                head = self._slots[(self._next_tick - 1) % SLOTS]
-                if head == NULL:
-                    break
-                timer = <Timer>head
-                timer.unlist()
-                if timer._deadline_ns == 0:
-                    continue
-                if timer._deadline_ns <= now_ns:
-                    timer._deadline_ns = 0
-                    fired += 1
-                    timer.expired(now_ns)
-                else:
-                    self._list(timer)
-        if self._next_tick <= now_tick:
-            self._next_tick = now_tick + 1
+            try:
+                fired += self._empty(self._next_tick - 1, now_ns)
+            except BaseException:
+                self._next_tick -= 1                    # the others of this slot are not to wait for a whole turn
+                raise
         return fired
+
+    cdef int _empty(self, long long tick, long long now_ns) except -1:
+        cdef int fired = 0
+        cdef void* head
+        cdef Timer timer
+        while True:
+            head = self._slots[tick % SLOTS]
+            if head == NULL:
+                return fired
+            timer = <Timer>head
+            timer.unlist()
+            if timer._deadline_ns == 0:
+                continue
+            if timer._deadline_ns <= now_ns:
+                timer._deadline_ns = 0
+                fired += 1
+                timer.expired(now_ns)
+            else:
+                self._list(timer)
 
 
 @cython.final

@@ -1,7 +1,8 @@
 """Prometheus metrics, in the text format, kept by the bookkeeper from the ledger rows that pass through it.
 
-Invariant: serving a call costs nothing for metrics: what is exported is counted where rows are drained, and what never becomes a row
-is counted in the shared statistics page. Label sets are bounded: beyond ``MAX_SERIES`` a name's new series are counted as ``other``.
+Invariant: serving a call costs nothing for metrics: what is exported is counted where rows are drained, and what never becomes a
+row is counted in the shared statistics page. Label sets are bounded: beyond ``MAX_SERIES`` a name's new series are counted as
+``other``.
 
 Format: https://prometheus.io/docs/instrumenting/exposition_formats/ (text 0.0.4).
 """

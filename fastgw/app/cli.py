@@ -17,6 +17,7 @@ from fastgw.front.config import MAX_WORKERS
 from fastgw.ledger.report import spend_report, verify_report
 
 DEFAULT_CONFIG = "fastgw.toml"
+DEMO_PORT = 8787
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
@@ -51,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         "--demo", action="store_true", help="serve a built-in mock provider: no key and no network needed"
     )
     serve.add_argument(
+        "--port", type=_port, help=f"of the demo, its admin listener has the next one; 0: any (default {DEMO_PORT})"
+    )
+    serve.add_argument(
         "--workers", type=_worker_count, help="processes that serve traffic (default: the file's, else 1)"
     )
     serve.set_defaults(run=_serve)
@@ -60,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
 
     spend = commands.add_parser("spend", help="the ledger as a table")
-    spend.add_argument("--config", type=Path, help="whose ledger")
+    _add_ledger_choice(spend)
     spend.add_argument("--by", default="key,target", help="fields to group by, or metadata.<name>; default %(default)s")
     spend.add_argument("--since", default="30d", help="how far back: 15m, 24h, 7d, 4w or `all`; default %(default)s")
     layout = spend.add_mutually_exclusive_group()
@@ -72,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         required=True, metavar="OPERATION"
     )
     verify = ledger.add_parser("verify", help="check the database, its rows and the journal")
-    verify.add_argument("--config", type=Path, help="whose ledger")
+    _add_ledger_choice(verify)
     verify.set_defaults(run=_verify)
 
     mock = commands.add_parser(
@@ -83,9 +87,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_ledger_choice(command: argparse.ArgumentParser) -> None:
+    choice = command.add_mutually_exclusive_group()
+    choice.add_argument("--config", type=Path, help="the configuration whose ledger is read")
+    choice.add_argument("--ledger", type=Path, metavar="DATABASE", help="the ledger's database itself")
+
+
 def _worker_count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
         raise argparse.ArgumentTypeError(f"expected 1 to {MAX_WORKERS}, got {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    """Below 65,535, because the admin listener takes the next one."""
+    if not text.isascii() or not text.isdecimal() or int(text) >= 65_535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65534, got {text!r}")
     return int(text)
 
 
@@ -102,8 +119,13 @@ def config_path(given: Path | None) -> Path | None:
 def _serve(arguments: argparse.Namespace) -> int:
     from fastgw.app.serve import serve
 
-    path = None if arguments.demo else config_path(arguments.config)
-    return serve(path, demo=arguments.demo, workers=arguments.workers, env=os.environ)
+    if arguments.demo:
+        port = DEMO_PORT if arguments.port is None else arguments.port
+        return serve(None, demo_port=port, workers=arguments.workers, env=os.environ)
+    if arguments.port is not None:
+        print("fastgw: --port goes with --demo; otherwise [server].listen says where", file=sys.stderr)
+        return 2
+    return serve(config_path(arguments.config), workers=arguments.workers, env=os.environ)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -116,6 +138,9 @@ def _check(arguments: argparse.Namespace) -> int:
 def _database(arguments: argparse.Namespace) -> Path:
     from fastgw.app.serve import database_path
 
+    if arguments.ledger is not None:
+        found: Path = arguments.ledger
+        return found
     return database_path(config_path(arguments.config))
 
 

@@ -25,21 +25,19 @@ from fastgw.identity.secret import SecretText, new_secret
 from fastgw.ledger.config import LedgerConfig
 from fastgw.telemetry.stats_page import StatsPage
 
-DEMO_LISTEN = "127.0.0.1:8787"
-DEMO_ADMIN_LISTEN = "127.0.0.1:8788"
 KEY_FILE = "fastgw.key"
 
 
-def serve(path: Path | None, *, demo: bool, workers: int | None, env: Mapping[str, str]) -> int:
-    """Run a gateway until it is told to stop; returns the exit code.
+def serve(path: Path | None, *, demo_port: int | None = None, workers: int | None, env: Mapping[str, str]) -> int:
+    """Run a gateway until it is told to stop; returns the exit code. With ``demo_port`` it is the demo.
 
     Raises:
         ConfigError: it cannot be started as configured.
     """
     extra: dict[str, ChildMain] = {}
     shown_key = ""
-    if demo:
-        source, shown_key, port = _demo_source(workers or 1, env)
+    if demo_port is not None:
+        source, shown_key, port = _demo_source(demo_port, workers or 1, env)
         extra["mock provider"] = mock_main(port)
         text, settings = source.text, source.settings(source.text)
     elif path is not None:
@@ -64,7 +62,7 @@ def serve(path: Path | None, *, demo: bool, workers: int | None, env: Mapping[st
     )
 
     def on_ready() -> None:
-        print(_banner(inheritance, shown_key, demo=demo), flush=True)
+        print(_banner(inheritance, shown_key, demo=demo_port is not None), flush=True)
 
     return Supervisor(inheritance, bookkeeper.main, worker.main, extra).run(on_ready)
 
@@ -114,12 +112,13 @@ class _AnySecret(UserDict[str, str]):
         return True
 
 
-def _demo_source(workers: int, env: Mapping[str, str]) -> tuple[Source, str, int]:
-    port = free_port()
+def _demo_source(port: int, workers: int, env: Mapping[str, str]) -> tuple[Source, str, int]:
+    mock_port = free_port()
+    listen, admin_listen = f"127.0.0.1:{port}", f"127.0.0.1:{port + 1 if port else free_port()}"
     key = new_secret(secrets.token_bytes(24))
-    folder = Path(env.get("FASTGW_DEMO_DIR") or tempfile.mkdtemp(prefix="fastgw-demo-"))
-    text = demo_text(port, DEMO_LISTEN, DEMO_ADMIN_LISTEN, f"sqlite:{folder}/fastgw.db", workers)
-    return Source(None, text, {**env, "FASTGW_DEMO_KEY": key}, folder), key, port
+    folder = Path(tempfile.mkdtemp(prefix="fastgw-demo-"))
+    text = demo_text(mock_port, listen, admin_listen, f"sqlite:{folder}/fastgw.db", workers)
+    return Source(None, text, {**env, "FASTGW_DEMO_KEY": key}, folder), key, mock_port
 
 
 def _own_key(path: Path) -> str:

@@ -15,6 +15,7 @@ from fastgw.front.public_routes import public_routes
 from fastgw.front.respond import WireResponder
 from fastgw.front.slow_lane import SlowLane
 from fastgw.gateway.pipeline import Pipeline
+from fastgw.ledger.journal_sync import JournalSync
 from fastgw.ledger.recorder import open_recorder
 from fastgw.telemetry import tasks
 from fastgw.telemetry.clock import RequestIds
@@ -49,6 +50,11 @@ class Worker:
         self._wheel = TimerWheel()
         self._builder = Builder(self._wheel)
         self._recorder = open_recorder(self._settings.ledger, slot)
+        ledger = self._settings.ledger
+        self._sync = JournalSync(self._recorder.writer, ledger.sync, ledger.sync_interval_ms)
+        if ledger.sync == "always":
+            self._recorder.durable = self._sync.durable
+        self._stopping = asyncio.Event()
         self._ids = RequestIds(slot, inheritance.id_base_ns)
         self._pipeline = Pipeline(
             self._builder.snapshot(self._settings), self._recorder, WireResponder(), self._ids, self._count
@@ -56,7 +62,7 @@ class Worker:
         routes = public_routes(lambda: self._pipeline.snapshot, inheritance.stats)
         self._slow_lane = SlowLane(routes, self._settings.server.max_body_bytes)
         self._door = FrontDoor(self._pipeline.handle, self._slow_lane.hand_over, self._wheel)
-        self._tending: asyncio.Task[None] | None = None
+        self._running: list[asyncio.Task[None]] = []
 
     async def start(self) -> dict[str, object]:
         """Serve."""
@@ -64,7 +70,10 @@ class Worker:
         await self._slow_lane.start()
         self._door.configure(self._settings.server)
         await self._door.open(self._inheritance.listening[self._slot])
-        self._tending = tasks.spawn(self._tend(), "tend")
+        self._running = [
+            tasks.spawn(self._tend(), "tend"),
+            tasks.spawn(self._sync.run(self._stopping), "sync the journal"),
+        ]
         self._stats.put("ready", 1)
         return {}
 
@@ -81,8 +90,9 @@ class Worker:
         self._stats.put("ready", 0)
         await self._door.drain(self._settings.server.drain_s)
         await self._slow_lane.stop()
-        if self._tending is not None:
-            await tasks.stop(self._tending)
+        self._stopping.set()
+        await tasks.stop(*self._running)
+        self._sync.close()
         self._builder.close()
         self._recorder.close()
         self._publish()
@@ -102,7 +112,7 @@ class Worker:
         self._stats.put("in_flight", self._door.in_flight)
         self._stats.put("journal_buffered", self._recorder.waiting_records)
         self._stats.put("journal_lost", self._counted_before["journal_lost"] + self._recorder.lost_records)
-        self._stats.put("journal_problem", int(self._recorder.problem is not None))
+        self._stats.put("journal_problem", int((self._recorder.problem or self._sync.problem) is not None))
         self._stats.put("malformed", self._counted_before["malformed"] + self._door.malformed)
 
     def _count(self, code: str) -> None:

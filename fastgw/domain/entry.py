@@ -15,7 +15,7 @@ Outcome = Literal["settled", "unknown"]
 UsageSource = Literal["reported", "clamped", "estimated", "none"]
 
 
-class LedgerEntry(msgspec.Struct, array_like=True, gc=False, kw_only=True):
+class LedgerEntry(msgspec.Struct, array_like=True, gc=False):
     """One call. Mutable on purpose: opened at admission, completed at settlement.
 
     ``cost_nano_usd`` is ``None`` when no price is known (``unpriced``), never zero in its place. ``usage_source`` says whether

@@ -50,7 +50,7 @@ class GatewayError(Exception):
 class ConfigError(Exception):
     """A configuration that is refused whole.
 
-    ``path`` names the field (``budgets[2].limit_usd``); the message says what was expected and what came. Secrets are never part of it.
+    ``path`` names the field (``budgets[2].limit_usd``); the message says what was expected and what came, never a secret.
     """
 
     def __init__(self, path: str, problem: str) -> None:

@@ -21,6 +21,8 @@ def round_pico_to_nano(pico_usd: int) -> NanoUsd:
 
 def format_usd(nano_usd: int) -> str:
     """The exact decimal text of a sum, without exponent and trailing zeros: ``1500`` is ``0.0000015``."""
+    if 0 < nano_usd < NANO_PER_USD:
+        return f"0.{nano_usd:09d}".rstrip("0")
     whole, part = divmod(abs(nano_usd), NANO_PER_USD)
     sign = "-" if nano_usd < 0 else ""
     return f"{sign}{whole}.{part:09d}".rstrip("0") if part else f"{sign}{whole}"

@@ -25,9 +25,6 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_head_kib: Annotated[int, Meta(ge=1, le=1024)] = 64
     max_headers: Annotated[int, Meta(ge=8, le=4096)] = 128
     max_body_mib: Annotated[int, Meta(ge=1, le=1024)] = 32
-    max_json_depth: Annotated[int, Meta(ge=8, le=1000)] = 128
-    max_metadata_entries: Annotated[int, Meta(ge=0, le=256)] = 32
-    max_event_kib: Annotated[int, Meta(ge=16, le=65_536)] = 1024
     head_timeout_s: Seconds = 10
     body_timeout_s: Seconds = 60
     keep_alive_s: Seconds = 75
@@ -46,10 +43,6 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     @property
     def max_body_bytes(self) -> int:
         return self.max_body_mib * 1024 * 1024
-
-    @property
-    def max_event_bytes(self) -> int:
-        return self.max_event_kib * 1024
 
     @property
     def head_timeout_ns(self) -> int:

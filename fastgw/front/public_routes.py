@@ -9,6 +9,7 @@ from aiohttp import web
 from fastgw.domain.errors import GatewayError
 from fastgw.front.slow_lane import json_answer
 from fastgw.gateway.snapshot import Snapshot
+from fastgw.identity.secret import CREDENTIAL_HEADERS, Presented
 from fastgw.telemetry.stats_page import StatsPage, readiness
 
 
@@ -28,7 +29,7 @@ def public_routes(snapshot: Callable[[], Snapshot], stats: StatsPage) -> web.Rou
     @routes.get("/v1/models")
     async def models(request: web.Request) -> web.StreamResponse:
         current = snapshot()
-        subject = current.keys.identify(lambda name: _header(request, name))
+        subject = current.keys.identify(_presented(request))
         if isinstance(subject, GatewayError):
             raise subject
         listed = {alias: target for alias, target in current.aliases.aliases() if subject.may_use(alias)}
@@ -41,6 +42,9 @@ def public_routes(snapshot: Callable[[], Snapshot], stats: StatsPage) -> web.Rou
     return routes
 
 
-def _header(request: web.Request, name: bytes) -> bytes | None:
-    values = request.headers.getall(name.decode(), [])
-    return values[0].encode("utf-8", "surrogateescape") if values else None
+def _presented(request: web.Request) -> Presented:
+    authorization, anthropic, google, azure = (
+        values[0].encode("utf-8", "surrogateescape") if (values := request.headers.getall(name.decode(), [])) else None
+        for name in CREDENTIAL_HEADERS
+    )
+    return authorization, anthropic, google, azure

@@ -41,7 +41,8 @@ def error_response(error: GatewayError, dialect: Dialect, request_id: str, *, ke
     if request_id:
         lines += f"x-request-id: {request_id}\r\n"
     if error.retry == "after":
-        lines += f"retry-after: {-(-error.retry_after_ns // 1_000_000_000)}\r\nretry-after-ms: {-(-error.retry_after_ns // 1_000_000)}\r\n"
+        after_ms = -(-error.retry_after_ns // 1_000_000)
+        lines += f"retry-after: {-(-after_ms // 1000)}\r\nretry-after-ms: {after_ms}\r\n"
     elif error.retry == "never" and error.source != "upstream":
         lines += "x-should-retry: false\r\n"
     return write_response(error.status, None, _NO_FILTER, lines.encode("ascii"), len(body), False, keep_alive, body)

@@ -7,16 +7,19 @@ finds the front door again and not this application.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMethod
 
 from fastgw.dialects import anthropic_errors, openai_errors
 from fastgw.domain.errors import GatewayError
 from fastgw.front.endpoints import ENDPOINTS
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_log = logging.getLogger("fastgw.front")
 
 
 class SlowLane:
@@ -42,10 +45,46 @@ class SlowLane:
         server = self._runner.server
         if server is None:
             raise RuntimeError("start() comes first")
-        protocol = server()
+        protocol = _Connection(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # None is none: aiohttp's own runner passes it
+        )
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         protocol.data_received(received)
+
+
+class _Connection(web.RequestHandler):
+    """aiohttp's side of a connection, with our words for what its parser or a handler could not cope with.
+
+    Its own words are plain text, and it would log what a hostile client sent, credentials included.
+    """
+
+    __slots__ = ()
+
+    def handle_error(  # type: ignore[explicit-override]  # typing.override is 3.12
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer where no route could give one; the connection is closed after it."""
+        if status >= 500:
+            _log.error("a slow request failed", exc_info=exc)
+            error = GatewayError("internal_error", "the gateway failed", status=500, source="internal")
+        elif isinstance(exc, BadHttpMethod):
+            error = GatewayError("method_not_allowed", "unknown method", status=405, source="client")
+        else:
+            error = GatewayError("invalid_request", "the request cannot be read", status=status, source="client")
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun and cannot be taken back")
+        answer = error_answer(request, error)
+        if answer.status == 405:
+            answer.headers["Allow"] = "GET, HEAD, POST"
+        answer.force_close()
+        return answer
 
 
 @web.middleware
@@ -84,7 +123,7 @@ def _message(request: web.Request, status: int) -> str:
     return f"the request was refused with status {status}"
 
 
-def error_answer(request: web.Request, error: GatewayError) -> web.Response:
+def error_answer(request: web.BaseRequest, error: GatewayError) -> web.Response:
     """An error in the shape of the dialect that the path belongs to."""
     shape = anthropic_errors if request.path.startswith("/v1/messages") else openai_errors
     return web.Response(status=error.status, body=shape.error_body(error, ""), content_type="application/json")

@@ -7,26 +7,28 @@ from typing import Final
 import msgspec
 
 from fastgw._native.json_scan import fingerprint64
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw.dialects.request import RequestFacts
-from fastgw.domain.entry import LedgerEntry
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.subject import Subject
 from fastgw.domain.text import show
 from fastgw.gateway.context import Call
 from fastgw.gateway.snapshot import Route
 from fastgw.identity.metadata import merge_metadata, request_metadata, request_user
-from fastgw.identity.secret import HeaderLookup
 from fastgw.spend.estimate import estimate_tokens
 
 DEFAULT_OUTPUT_TOKENS: Final = 1024
 """Assumed for the estimate of a call that sets no bound; the row of a call that died is charged with it."""
+CallerSaid = tuple[bytes | None, ...]
+"""Values of the two metadata headers and of the user header."""
+SAID_NOTHING: Final[CallerSaid] = (None, None, None)
 _CAN_ANSWER_TEXT: Final = frozenset({"chat", "complete", "respond", "message"})
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):
     """A call that may be made: its row so far (outcome unknown, estimated usage), where it goes, and what is sent there."""
 
-    entry: LedgerEntry
+    entry: LedgerRecord
     route: Route
     body: bytes
     streaming: bool
@@ -34,64 +36,59 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     service_tier: str | None
 
 
-def decide(call: Call, subject: Subject, header: HeaderLookup, body: bytes, id_: int, started_ns: int) -> Admission:
-    """Read the request, check the model, choose the target, estimate the usage.
+def decide(call: Call, subject: Subject, said: CallerSaid, body: bytes, id_: int, started_ns: int) -> Admission:
+    """Read the request, check the model, choose the target, estimate the usage. ``said`` are the caller's headers about itself.
 
     Raises:
         GatewayError: 400, 403 or 404.
     """
     operation = call.operation
-    user, metadata = _said_by_caller(subject, header)
+    if said == SAID_NOTHING:
+        user, metadata = subject.user, subject.metadata or None
+    else:
+        user, metadata = _said_by_caller(subject, said)
     facts = RequestFacts(operation, body)
-    alias = facts.alias
-    route = _allowed_route(call, subject, alias)
+    route = _allowed_route(call, subject, facts.alias)
     target = route.target
     call.text_bytes = text_bytes = facts.text_bytes
     output_tokens = 0
     if operation in _CAN_ANSWER_TEXT:
         output_tokens = facts.output_cap_tokens or DEFAULT_OUTPUT_TOKENS
-    entry = LedgerEntry(
-        id=id_,
-        request_id=call.request_id,
-        started_ns=started_ns,
-        key=subject.key,
-        user=user,
-        team=subject.team,
-        alias=alias,
-        target=target.name,
-        provider=route.provider,
-        region=route.region,
-        dialect=call.dialect,
-        operation=operation,
-        streaming=facts.streaming,
-        usage_source="estimated",
-        input_tokens=estimate_tokens(text_bytes),
-        output_tokens=output_tokens,
-        metadata=metadata,
-        fingerprint=fingerprint64(body),
+    entry = LedgerRecord(
+        id_,
+        call.request_id,
+        started_ns,
+        subject.key,
+        user,
+        subject.team,
+        facts.alias,
+        target.name,
+        route.provider,
+        route.region,
+        call.dialect,
+        operation,
+        facts.streaming,
+        metadata,
+        fingerprint64(body),
     )
+    entry.estimate(estimate_tokens(text_bytes), output_tokens)
     forwarded = facts.upstream_body(target.model, target.model_json)
     return Admission(entry, route, forwarded, facts.streaming, not facts.wants_usage, facts.service_tier)
 
 
-def refused_entry(call: Call, subject: Subject, id_: int, started_ns: int) -> LedgerEntry:
+def refused_entry(call: Call, subject: Subject, started_ns: int) -> LedgerRecord:
     """The row of a call that was refused before it had one: who it was, and nothing used."""
-    return LedgerEntry(
-        id=id_,
-        request_id=call.request_id,
-        started_ns=started_ns,
-        key=subject.key,
-        user=subject.user,
-        team=subject.team,
-        dialect=call.dialect,
-        operation=call.operation,
-        metadata=subject.metadata or None,
-    )
+    row = LedgerRecord(call.id, call.request_id, started_ns, subject.key, subject.user, subject.team)
+    row.dialect = call.dialect
+    row.operation = call.operation
+    row.metadata = subject.metadata or None
+    return row
 
 
-def _said_by_caller(subject: Subject, header: HeaderLookup) -> tuple[str, dict[str, str] | None]:
-    tags = request_metadata(header)
-    user = request_user(header)
+def _said_by_caller(subject: Subject, said: CallerSaid) -> tuple[str, dict[str, str] | None]:
+    metadata_header, metadata_alias, user_header = said
+    tags = request_metadata(metadata_header, metadata_alias)
+    user = request_user(user_header)
     if isinstance(tags, GatewayError):
         raise tags
     if isinstance(user, GatewayError):

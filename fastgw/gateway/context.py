@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from fastgw._native.exchange import Exchange
-from fastgw.domain.entry import LedgerEntry
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw.domain.operation import Dialect, Operation
 from fastgw.domain.subject import Subject
 from fastgw.gateway.metering import Meter
-from fastgw.gateway.ports import TargetPricing
+from fastgw.gateway.ports import Answer, TargetPricing
 from fastgw.gateway.snapshot import Snapshot
 
 
 class Call:
     """One call. ``snapshot`` is the configuration it started with and keeps. Times are of the monotonic clock, in ns, 0 = not yet.
 
-    ``request_id`` is the caller's own, or ours once the caller is known. ``upstream_ns`` is the time spent waiting for the provider;
+    ``request_id`` is the caller's own, or ours once the caller is known. ``upstream_ns`` is the time waited for the provider;
     what is left of the whole is ours.
     """
 
     __slots__ = (
+        "answer",
         "dialect",
         "entry",
         "exchange",
         "first_token_at_ns",
+        "id",
         "in_events",
         "meter",
         "operation",
@@ -42,9 +44,11 @@ class Call:
         self.operation: Operation = operation
         self.dialect: Dialect = dialect
         self.subject: Subject | None = None
-        self.entry: LedgerEntry | None = None
+        self.answer: Answer | None = None
+        self.entry: LedgerRecord | None = None
         self.meter: Meter | None = None
         self.price: TargetPricing | None = None
+        self.id = 0
         self.request_id = ""
         self.text_bytes = 0
         self.sent_at_ns = 0
@@ -52,3 +56,8 @@ class Call:
         self.upstream_ns = 0
         self.in_events = False
         self.settled = False
+
+    @property
+    def provider(self) -> str:
+        """The account that the call was sent to, empty before."""
+        return self.entry.provider if self.entry is not None else ""

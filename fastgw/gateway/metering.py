@@ -6,6 +6,7 @@ from the bytes and flagged, never taken for nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from fastgw._native.errors import JsonSyntaxError
@@ -33,7 +34,6 @@ _RESPONSES_NEEDLES: Final = (b'"usage"', b"event: error", b"response.failed")
 _ANTHROPIC_NEEDLES: Final = (b'"usage"', b"message_stop", b"event: error")
 
 _RESPONSES_END: Final = frozenset({b"response.completed", b"response.incomplete", b"response.failed"})
-_UNBILLED: Final[frozenset[Operation]] = frozenset({"count_tokens"})
 NOTHING: Final = Usage()
 MAX_TIER_BYTES: Final = 64
 
@@ -54,34 +54,44 @@ class Meter(Protocol):
         """The usage of an answer that ended here."""
 
 
+_READERS: Final[dict[Operation, Callable[[bytes], Reading]]] = {
+    "chat": read_openai_chat,
+    "complete": read_openai_chat,
+    "embed": read_openai_chat,
+    "respond": read_openai_responses,
+    "message": read_anthropic,
+}
+"""How each operation's usage is written; what is not here is not billed."""
+
+
 def read_whole(operation: Operation, body: bytes, text_bytes: int) -> tuple[Usage, UsageSource, str | None] | None:
     """Usage and service tier of a whole JSON answer; None when the body is not one JSON object."""
     try:
         spans = scan_object(body, _USAGE)
-        block = spans.raw(0)
-        tier = spans.text(1) if spans.present & 2 else None
+        tier = spans.text(1)
     except JsonSyntaxError:
         # Stricter than an answer needs: who repeats a member, or writes odd text, is still read as far as it goes.
         meter = PlainMeter(operation)
         meter.feed(body)
         return (*meter.final(text_bytes), meter.service_tier) if meter.is_whole else None
-    if operation == "message" and block is not None:
-        tier = anthropic_tier(block)
+    block = spans.raw(0)
+    if block is not None and (reader := _READERS.get(operation)) is not None:
+        if operation == "message":
+            tier = anthropic_tier(block)
+        usage, source = reader(block)
+        if source == "reported":
+            return usage, source, tier
     return *_read_block(operation, block, text_bytes, len(body)), tier
 
 
 def _read_block(operation: Operation, block: bytes | None, text_bytes: int, body_bytes: int) -> Reading:
-    if operation in _UNBILLED:
+    reader = _READERS.get(operation)
+    if reader is None:
         return NOTHING, "none"
     answer_bytes = 0 if operation == "embed" else body_bytes
     if block is None:
         return fill_missing(NOTHING, text_bytes, answer_bytes, output_is_final=False), "estimated"
-    if operation == "message":
-        usage, source = read_anthropic(block)
-    elif operation == "respond":
-        usage, source = read_openai_responses(block)
-    else:
-        usage, source = read_openai_chat(block)
+    usage, source = reader(block)
     if source == "reported":
         return usage, source
     filled = fill_missing(usage, text_bytes, answer_bytes, output_is_final=source != "none")

@@ -18,19 +18,24 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from fastgw._native.errors import ClientGone, DeadlineExceeded, HttpLimitError, HttpSyntaxError, NativeError
+from fastgw._native.errors import ClientGone, NativeError
 from fastgw._native.exchange import Exchange
+from fastgw._native.header_pick import HeaderPick
 from fastgw.domain.errors import CLIENT_CLOSED_STATUS, GatewayError
 from fastgw.gateway import settle
 from fastgw.gateway.admission import decide, refused_entry
-from fastgw.gateway.attempts import call_provider, upstream_error
+from fastgw.gateway.attempts import call_provider
 from fastgw.gateway.context import Call
 from fastgw.gateway.ports import Recorder, Responder
-from fastgw.gateway.relay import relay
+from fastgw.gateway.relay import relay, relay_at_once
 from fastgw.gateway.snapshot import Snapshot
+from fastgw.gateway.translate import client_error, upstream_error
+from fastgw.identity.metadata import METADATA_HEADERS, USER_HEADER
+from fastgw.identity.secret import CREDENTIAL_HEADERS
 from fastgw.telemetry.clock import RequestIds, wall_ns
 
 MAX_CLIENT_ID_BYTES: Final = 128
+_PICK: Final = HeaderPick([b"x-request-id", *CREDENTIAL_HEADERS, *METADATA_HEADERS, USER_HEADER]).pick
 _log = logging.getLogger("fastgw.gateway")
 
 
@@ -58,53 +63,45 @@ class Pipeline:
         endpoint = exchange.endpoint
         call = Call(exchange, self.snapshot, endpoint.operation, endpoint.dialect)
         try:
-            await self._serve(call)
+            picked = _PICK(exchange.head)
+            call.id = id_ = self._ids.next(exchange.received_ns)
+            call.request_id = _client_id(picked[0]) or f"fgw_{id_:016x}"
+            subject = call.snapshot.keys.identify(picked[1:5])
+            if isinstance(subject, GatewayError):
+                raise subject
+            call.subject = subject
+            body = exchange.take_whole()
+            if body is None:
+                body = await exchange.body()
+            admission = decide(call, subject, picked[5:], body, id_, wall_ns())
+            settle.open_(call, admission, self._recorder)
+            answer = await call_provider(call, admission)
+            if not relay_at_once(call, admission, answer, self._recorder):
+                await relay(call, admission, answer, self._recorder)
         except GatewayError as error:
             self._fail(call, error)
         except ClientGone:
-            self._count("client_gone")
-            settle.abandoned(call, self._recorder, CLIENT_CLOSED_STATUS, "client_gone")
-        except (HttpSyntaxError, HttpLimitError) as error:
-            self._fail(call, GatewayError("invalid_request", str(error), status=error.status, source="client"))
-        except DeadlineExceeded:
-            problem = "the request's body did not arrive in time"
-            self._fail(call, GatewayError("request_timeout", problem, status=408, source="client"))
-        except Exception:
-            # The exchange's boundary: a bug in one call must not take the others down.
+            self._give_up(call, CLIENT_CLOSED_STATUS, "client_gone")
+        except NativeError as error:
+            self._fail(call, upstream_error(call.provider, error) if call.sent_at_ns else client_error(error))
+        except Exception:  # noqa: BLE001 - the exchange's boundary: a bug in one call must not take the others down
             _log.exception("call %s failed", call.request_id)
             problem = "the gateway failed; the request id names the case"
             self._fail(call, GatewayError("internal_error", problem, status=500, source="internal"))
-
-    async def _serve(self, call: Call) -> None:
-        exchange = call.exchange
-        header = exchange.head.header
-        call.request_id = _client_id(header(b"x-request-id"))
-        subject = call.snapshot.keys.identify(header)
-        if isinstance(subject, GatewayError):
-            raise subject
-        call.subject = subject
-        id_ = self._ids.next(exchange.received_ns)
-        if not call.request_id:
-            call.request_id = f"fgw_{id_:016x}"
-        body = await exchange.body()
-        admission = decide(call, subject, header, body, id_, wall_ns())
-        route = admission.route
-        settle.open_(call, admission.entry, route.price, admission.service_tier, self._recorder)
-        answer, head = await call_provider(call, admission)
-        try:
-            await relay(call, admission, answer, head, self._recorder)
-        except NativeError as error:
-            raise upstream_error(route, error) from error
         finally:
-            answer.release()
+            if call.answer is not None:
+                call.answer.release()
 
     def _fail(self, call: Call, error: GatewayError) -> None:
-        if call.entry is None and call.subject is not None:
-            now_ns = call.exchange.received_ns
-            call.entry = refused_entry(call, call.subject, self._ids.next(now_ns), wall_ns())
-        settle.abandoned(call, self._recorder, error.status, error.code)
-        self._count(error.code)
+        self._give_up(call, error.status, error.code)
         self._responder.refuse(call, error)
+
+    def _give_up(self, call: Call, status: int, code: str) -> None:
+        # Whoever is known gets a row for every call; of a stranger only the number of calls is kept.
+        if call.entry is None and call.subject is not None:
+            call.entry = refused_entry(call, call.subject, wall_ns())
+        settle.abandoned(call, self._recorder, status, code)
+        self._count(code)
 
 
 def _client_id(value: bytes | None) -> str:

@@ -3,11 +3,11 @@ mypy proves that they fit."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from fastgw._native.http_head import ResponseHead
-from fastgw.domain.entry import LedgerEntry
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.usage import Usage
 
@@ -16,20 +16,31 @@ if TYPE_CHECKING:
 
 
 class Recorder(Protocol):
-    """Takes ledger entries; never raises for want of disk, never blocks."""
+    """Takes rows of calls; never raises for want of disk, never blocks."""
 
-    def opened(self, entry: LedgerEntry) -> None:
+    @property
+    def durable(self) -> Callable[[], Awaitable[None]] | None:
+        """To be awaited before the last byte of an answer, when its record must be on the disk by then (``sync = "always"``)."""
+
+    def opened(self, entry: LedgerRecord) -> None:
         """The row that stands if nothing else comes."""
 
-    def settled(self, entry: LedgerEntry) -> None:
+    def settled(self, entry: LedgerRecord) -> None:
         """The row as it really was. At most once an id."""
 
 
 class Answer(Protocol):
-    """A provider's answer on its way in. Owned by the attempt that asked for it: ``release`` gives the connection back or closes it."""
+    """A provider's answer on its way in. Who asked for it owns it: ``release`` gives the connection back or closes it."""
 
-    def head(self) -> Awaitable[ResponseHead]:
-        """The head; raises the native floor's ConnectionLost, DeadlineExceeded, HttpSyntaxError."""
+    @property
+    def head(self) -> ResponseHead:
+        """The head, once `headed` has returned."""
+
+    def headed(self) -> Awaitable[None]:
+        """Until the head is here; raises the native floor's ConnectionLost, DeadlineExceeded, HttpSyntaxError."""
+
+    def take_whole(self, limit_bytes: int) -> bytes | None:
+        """The whole payload if it has come and is not larger than the limit."""
 
     def chunk(self) -> Awaitable[bytes | None]:
         """Payload that has come since the last call, None at a clean end."""
@@ -59,6 +70,11 @@ class TargetPricing(Protocol):
 
     def cost(self, usage: Usage, at_unix_ns: int, service_tier: str | None) -> tuple[int, str] | None:
         """Nano-USD, rounded once, and the version of the price that made it; None when no price holds at that time."""
+
+    def estimate(
+        self, input_tokens: int, output_tokens: int, at_unix_ns: int, service_tier: str | None
+    ) -> tuple[int, str] | None:
+        """The same before the call, when nothing is known but two counts."""
 
 
 class Pricing(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from fastgw._native.answer_lines import UNPRICED, UNTOLD, answer_lines
 from fastgw._native.errors import ConnectionLost, DeadlineExceeded
 from fastgw._native.http_head import ResponseHead
 from fastgw._native.http_write import write_response
@@ -27,34 +28,64 @@ WHOLE_BODY_BYTES: Final = 256 * 1024
 ERROR_BODY_BYTES: Final = 64 * 1024
 END_GRACE_NS: Final = 250_000_000
 """How long a provider may take to end a stream after its closing event; usage that still comes within it counts."""
+MAX_HELD_CHUNKS: Final = 4
+"""Of 64 KiB at most; who sends more behind its closing event is not waited for."""
 
 
-async def relay(call: Call, admission: Admission, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
-    """Pass the answer on and settle the call.
+def relay_at_once(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> bool:
+    """Pass on a good plain answer that is here already, whole; False when it is not, or must wait, and nothing was done.
 
     Raises:
-        GatewayError: the provider refused, or broke its answer off.
-        NativeError: the same, from the native floor.
+        GatewayError: the answer is no JSON object.
     """
+    head = answer.head
+    if head.status != 200 or recorder.durable is not None or (admission.streaming and _is_event_stream(head)):
+        return False
+    body = answer.take_whole(WHOLE_BODY_BYTES)
+    if body is None:
+        return False
+    _settle_whole(call, admission.route, head, body, recorder)
+    _reply(call, admission.route, head, body)
+    return True
+
+
+async def relay(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> None:
+    """Pass the answer on as it comes and settle the call.
+
+    Raises:
+        GatewayError: the provider refused.
+        NativeError: it broke its answer off.
+    """
+    head = answer.head
+    route = admission.route
     if not 200 <= head.status < 300:
-        await _relay_refusal(call, admission.route, answer, head, recorder)
+        await _relay_refusal(call, route, answer, recorder)
     elif admission.streaming and _is_event_stream(head):
-        await _relay_stream(call, admission, answer, head, recorder)
+        await _relay_stream(call, admission, answer, recorder)
     else:
+        meter = call.meter = PlainMeter(call.operation)
         waited_from_ns = monotonic_ns()
         body = await answer.body(WHOLE_BODY_BYTES)
         call.upstream_ns += monotonic_ns() - waited_from_ns
         if body is None:
-            await _relay_large(call, admission.route, answer, head, recorder)
+            await _relay_large(call, route, answer, meter, recorder)
         else:
-            _relay_whole(call, admission.route, head, body, recorder)
+            _settle_whole(call, route, head, body, recorder)
+            await _on_disk(recorder)
+            _reply(call, route, head, body)
+
+
+async def _on_disk(recorder: Recorder) -> None:
+    if recorder.durable is not None:
+        await recorder.durable()
 
 
 def _is_event_stream(head: ResponseHead) -> bool:
     return (head.header(b"content-type") or b"").lower().startswith(b"text/event-stream")
 
 
-async def _relay_refusal(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
+async def _relay_refusal(call: Call, route: Route, answer: Answer, recorder: Recorder) -> None:
+    head = answer.head
     body = await answer.body(ERROR_BODY_BYTES)
     error = explain_failure(route.via.endpoint, head.status, body or b"")
     if error is not None:
@@ -65,9 +96,10 @@ async def _relay_refusal(call: Call, route: Route, answer: Answer, head: Respons
     _reply(call, route, head, body or b"")
 
 
-def _relay_whole(call: Call, route: Route, head: ResponseHead, body: bytes, recorder: Recorder) -> None:
+def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, recorder: Recorder) -> None:
     reading = read_whole(call.operation, body, call.text_bytes)
     if reading is None:
+        call.meter = PlainMeter(call.operation)
         if head.header(b"content-encoding") is None:
             raise GatewayError(
                 "provider_protocol",
@@ -77,14 +109,13 @@ def _relay_whole(call: Call, route: Route, head: ResponseHead, body: bytes, reco
                 retry="other_target",
             )
         # It compresses although asked not to: the client can read it, we cannot.
-        reading = (*PlainMeter(call.operation).final(call.text_bytes), None)
+        reading = (*call.meter.final(call.text_bytes), None)
     settle.complete(call, recorder, head.status, *reading)
-    _reply(call, route, head, body)
 
 
 def _reply(call: Call, route: Route, head: ResponseHead, body: bytes) -> None:
     exchange = call.exchange
-    lines = _own_lines(call, route, b"x-fastgw-cost-usd: %b\r\n" % _cost_text(call))
+    lines = _own_lines(call, route, _cost_nano_usd(call))
     response_filter = route.via.response_filter
     exchange.reply(
         write_response(head.status, head, response_filter, lines, len(body), False, exchange.keep_alive, body)
@@ -95,7 +126,7 @@ def _start(call: Call, route: Route, head: ResponseHead, length: int) -> None:
     exchange = call.exchange
     chunked = length < 0 and exchange.head.minor_version == 1
     keep_alive = exchange.keep_alive and (chunked or length >= 0)
-    lines = _own_lines(call, route, b"")
+    lines = _own_lines(call, route, UNTOLD)
     exchange.start(
         write_response(head.status, head, route.via.response_filter, lines, length, chunked, keep_alive, b""),
         chunked,
@@ -103,10 +134,10 @@ def _start(call: Call, route: Route, head: ResponseHead, length: int) -> None:
     )
 
 
-async def _relay_large(call: Call, route: Route, answer: Answer, head: ResponseHead, recorder: Recorder) -> None:
+async def _relay_large(call: Call, route: Route, answer: Answer, meter: PlainMeter, recorder: Recorder) -> None:
     # One piece is always held back: the last one leaves after the call is settled.
+    head = answer.head
     exchange = call.exchange
-    meter = call.meter = PlainMeter(call.operation)
     _start(call, route, head, head.content_length)
     held = b""
     while True:
@@ -121,13 +152,13 @@ async def _relay_large(call: Call, route: Route, answer: Answer, head: ResponseH
         if exchange.slow:
             await exchange.room()
     settle.complete(call, recorder, head.status, *meter.final(call.text_bytes), meter.service_tier)
+    await _on_disk(recorder)
     exchange.send(held)
     exchange.finish()
 
 
-async def _relay_stream(
-    call: Call, admission: Admission, answer: Answer, head: ResponseHead, recorder: Recorder
-) -> None:
+async def _relay_stream(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> None:
+    head = answer.head
     exchange = call.exchange
     meter = call.meter = StreamMeter(call.operation, hide_usage=admission.hide_usage)
     call.in_events = True
@@ -145,6 +176,8 @@ async def _relay_stream(
                 if not held:
                     answer.expect_end(END_GRACE_NS)
                 held.append(out)
+                if len(held) > MAX_HELD_CHUNKS:
+                    break
             else:
                 exchange.send(out)
                 if exchange.slow:
@@ -164,29 +197,24 @@ async def _relay_stream(
     if meter.error_seen and call.entry is not None:
         call.entry.error_code = "provider_stream_error"
     settle.complete(call, recorder, head.status, *meter.final(call.text_bytes), meter.service_tier)
+    await _on_disk(recorder)
     held.append(_cost_comment(call))
     exchange.send(b"".join(held))
     exchange.finish()
 
 
-def _cost_text(call: Call) -> bytes:
-    entry = call.entry
-    if entry is None or entry.cost_nano_usd is None:
-        return b"unpriced"
-    return format_usd(entry.cost_nano_usd).encode()
+def _cost_nano_usd(call: Call) -> int:
+    cost = call.entry.cost_nano_usd if call.entry is not None else None
+    return UNPRICED if cost is None else cost
 
 
 def _cost_comment(call: Call) -> bytes:
     """The cost of a stream, known only at its end: a comment of the event stream, which every client must ignore."""
-    return b": x-fastgw-cost-usd: %b\n\n" % _cost_text(call)
+    cost = _cost_nano_usd(call)
+    return f": x-fastgw-cost-usd: {'unpriced' if cost == UNPRICED else format_usd(cost)}\n\n".encode()
 
 
-def _own_lines(call: Call, route: Route, cost_line: bytes) -> bytes:
-    entry = call.entry
-    return b"x-request-id: %b\r\n%b%bx-fastgw-attempts: %d\r\nx-fastgw-overhead-us: %d\r\n" % (
-        call.request_id.encode(),
-        route.model_line,
-        cost_line,
-        entry.attempts if entry is not None else 0,
-        (monotonic_ns() - call.exchange.received_ns - call.upstream_ns) // 1000,
-    )
+def _own_lines(call: Call, route: Route, cost_nano_usd: int) -> bytes:
+    overhead_us = (monotonic_ns() - call.exchange.received_ns - call.upstream_ns) // 1000
+    attempts = call.entry.attempts if call.entry is not None else 0
+    return answer_lines(call.request_id, route.model_line, cost_nano_usd, attempts, overhead_us)

@@ -1,32 +1,32 @@
 """Phase 11: what a call cost, written down once.
 
-Invariant: after ``open_`` exactly one of ``complete`` and ``abandoned`` reaches the recorder for a call, whichever comes first; later
-ones are no-ops. The record is made before the last byte leaves, so that whoever holds a whole answer is in the ledger.
+Invariant: after ``open_`` exactly one of ``complete`` and ``abandoned`` reaches the recorder for a call, whichever comes first;
+later ones are no-ops. The record is made before the last byte leaves, so that whoever holds a whole answer is in the ledger.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from fastgw.domain.entry import LedgerEntry, UsageSource
+from fastgw._native.ledger_record import LedgerRecord
+from fastgw.domain.entry import UsageSource
 from fastgw.domain.usage import Usage
+from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
-from fastgw.gateway.ports import Recorder, TargetPricing
+from fastgw.gateway.ports import Recorder
 from fastgw.telemetry.clock import monotonic_ns
 
 NOTHING: Final = Usage()
 
 
-def open_(
-    call: Call, entry: LedgerEntry, price: TargetPricing | None, service_tier: str | None, recorder: Recorder
-) -> None:
+def open_(call: Call, admission: Admission, recorder: Recorder) -> None:
     """Journal the row that stands if the process dies: the estimate, marked unknown."""
-    call.entry = entry
-    call.price = price
+    call.entry = entry = admission.entry
+    call.price = price = admission.route.price
     if price is not None:
-        found = price.cost(Usage(entry.input_tokens, entry.output_tokens), entry.started_ns, service_tier)
+        found = price.estimate(entry.input_tokens, entry.output_tokens, entry.started_ns, admission.service_tier)
         if found is not None:
-            entry.cost_nano_usd, entry.price_version = found
+            entry.charge(*found)
     recorder.opened(entry)
 
 
@@ -38,27 +38,23 @@ def complete(
     if entry is None or call.settled:
         return
     call.settled = True
-    entry.status = status
-    entry.outcome = "settled"
-    entry.usage_source = source
     entry.input_tokens = usage.input_tokens
     entry.output_tokens = usage.output_tokens
     if usage is NOTHING:
-        entry.cost_nano_usd, entry.price_version = 0, ""
+        entry.charge(0, "")
     else:
         _itemise(entry, usage)
         price = call.price
         found = price.cost(usage, entry.started_ns, tier) if price is not None else None
-        entry.cost_nano_usd, entry.price_version = found or (None, "")
+        entry.charge(*found or (None, ""))
     received_ns = call.exchange.received_ns
-    entry.latency_ns = latency_ns = monotonic_ns() - received_ns
-    entry.overhead_ns = latency_ns - call.upstream_ns
-    if call.first_token_at_ns:
-        entry.first_token_ns = call.first_token_at_ns - received_ns
+    latency_ns = monotonic_ns() - received_ns
+    first_token_ns = call.first_token_at_ns - received_ns if call.first_token_at_ns else 0
+    entry.settle(status, source, latency_ns, first_token_ns, latency_ns - call.upstream_ns)
     recorder.settled(entry)
 
 
-def _itemise(entry: LedgerEntry, usage: Usage) -> None:
+def _itemise(entry: LedgerRecord, usage: Usage) -> None:
     entry.cached_input_tokens = usage.cache_read_tokens
     entry.reasoning_tokens = usage.output_reasoning_tokens
     entry.input_audio_tokens = usage.input_audio_tokens

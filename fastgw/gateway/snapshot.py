@@ -23,11 +23,12 @@ MEMO_ROUTES: Final = 4096
 
 
 class AccountRoute(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What is the same for all calls to one account. ``fixed_lines`` holds the credential: it goes onto the wire and nowhere else."""
+    """What is the same for all calls to one account. ``fixed_lines`` holds the credential: it goes onto the wire, nowhere else."""
 
     account: Account
     endpoint: ProviderEndpoint
     fixed_lines: bytes
+    default_headers: tuple[tuple[bytes, bytes], ...]
     request_filter: HeaderFilter
     response_filter: HeaderFilter
 
@@ -51,6 +52,7 @@ def account_route(account: Account, endpoint: ProviderEndpoint) -> AccountRoute:
         account=account,
         endpoint=endpoint,
         fixed_lines=endpoint.header_lines(),
+        default_headers=endpoint.default_headers,
         request_filter=HeaderFilter(sorted(dropped), REQUEST_PREFIXES_DROPPED),
         response_filter=HeaderFilter(sorted(endpoint.response_headers_dropped), RESPONSE_PREFIXES_DROPPED),
     )

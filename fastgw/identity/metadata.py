@@ -12,7 +12,6 @@ from typing import Final
 import msgspec
 
 from fastgw.domain.errors import GatewayError
-from fastgw.identity.secret import HeaderLookup
 
 MAX_VALUE_CHARS: Final = 128
 """Length of a metadata name, a metadata value and an end user. For values it is also the reference product's bound."""
@@ -25,18 +24,24 @@ METADATA_HEADERS: Final = (b"x-fastgw-metadata", b"x-tfy-metadata")
 _DECODE: Final = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def request_metadata(header: HeaderLookup, max_entries: int = MAX_ENTRIES) -> dict[str, str] | GatewayError | None:
-    """The tags of a request, ``None`` when it sends none. The error is returned: status 400, naming the header."""
-    for name in METADATA_HEADERS:
-        raw = header(name)
-        if raw is not None:
-            return _parse(raw, name.decode(), max_entries)
+def request_metadata(
+    raw: bytes | None, alias: bytes | None, max_entries: int = MAX_ENTRIES
+) -> dict[str, str] | GatewayError | None:
+    """The tags of a request by the values of :data:`METADATA_HEADERS`, ``None`` when it sends none.
+
+    The error is returned: status 400, naming the header.
+    """
+    for name, value in zip(METADATA_HEADERS, (raw, alias), strict=True):
+        if value is not None:
+            return _parse(value, name.decode(), max_entries)
     return None
 
 
-def request_user(header: HeaderLookup) -> str | GatewayError:
-    """The end user inside a key's traffic, empty when the request names none. The error is returned: status 400."""
-    raw = header(USER_HEADER)
+def request_user(raw: bytes | None) -> str | GatewayError:
+    """The end user inside a key's traffic by the value of :data:`USER_HEADER`, empty when the request names none.
+
+    The error is returned: status 400.
+    """
     if raw is None:
         return ""
     try:

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable
 from typing import Final, NoReturn, final
 
 from fastgw.domain.errors import GatewayError
-
-HeaderLookup = Callable[[bytes], bytes | None]
-"""Gives the value of the header with this lower-case name, or ``None``."""
 
 MIN_SECRET_CHARS: Final = 16
 """A shorter secret that callers present to us can be guessed; such a configuration is refused."""
@@ -22,7 +18,9 @@ MAX_SECRET_BYTES: Final = 4096
 """Longer credentials are unknown without being hashed."""
 _MIN_RANDOM_BYTES: Final = 24
 
-_PLAIN_HEADERS: Final = (b"x-api-key", b"x-goog-api-key", b"api-key")
+CREDENTIAL_HEADERS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
+Presented = tuple[bytes | None, ...]
+"""The values of :data:`CREDENTIAL_HEADERS` in a request, None for those it lacks."""
 
 
 @final
@@ -59,27 +57,26 @@ class SecretText:
         raise TypeError("a secret is not serialised")
 
 
-def presented_secret(header: HeaderLookup) -> bytes | GatewayError:
+def presented_secret(presented: Presented) -> bytes | GatewayError:
     """The one credential of a request: ``authorization: Bearer``, ``x-api-key``, ``x-goog-api-key`` or ``api-key``.
 
     Empty values count as absent. The same secret in two headers is one credential; two different ones are refused,
     because a proxy in front of us could have checked the other one. The error is returned, status 401.
     """
     found: bytes | None = None
-    authorization = header(b"authorization")
+    authorization, *plain = presented
     if authorization:
         scheme, _, value = authorization.partition(b" ")
         found = value.strip(b" \t")
         if not found or scheme.lower() != b"bearer":
             return _refuse("invalid_authorization", "the authorization header must be `Bearer <key>`")
-    for name in _PLAIN_HEADERS:
-        value = header(name) or b""
-        if value and value != found:
+    for other in plain:
+        if other and other != found:
             if found is not None:
                 return _refuse(
                     "ambiguous_credentials", "the request presents two different credentials; send exactly one"
                 )
-            found = value
+            found = other
     if found is None:
         return _refuse("missing_key", "no key was sent; send `authorization: Bearer <key>` or `x-api-key: <key>`")
     return found

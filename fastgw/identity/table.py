@@ -13,19 +13,17 @@ from typing import Final, final
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.subject import ModelGlobs, Subject
 from fastgw.identity.config import KeyRow, TeamRow, UserRow
-from fastgw.identity.secret import MAX_SECRET_BYTES, HeaderLookup, presented_secret
-
+from fastgw.identity.secret import MAX_SECRET_BYTES, Presented, presented_secret
 
 MEMO_ENTRIES: Final = 4096
-_CREDENTIALS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
 
 
 @final
 class KeyTable:
     """Finds the subject of a presented secret. Costs one hash and one dict look-up.
 
-    Credentials that were good are remembered as they stood in their headers, so that a known caller costs one look-up. Only good ones
-    are: nobody fills the memo with guesses, and finding one tells nothing by its timing, because Python's hash of bytes is keyed.
+    Credentials that were good are remembered as they stood in their headers, so that a known caller costs one look-up. Only good
+    ones are: nobody fills the memo with guesses, and finding one tells nothing by its timing, for Python's hash of bytes is keyed.
     """
 
     __slots__ = ("_known", "_subjects")
@@ -49,14 +47,12 @@ class KeyTable:
             return None
         return self._subjects.get(sha256(secret).digest())
 
-    def identify(self, header: HeaderLookup) -> Subject | GatewayError:
-        """The subject of a request. Refusals are returned, status 401."""
-        authorization, anthropic, google, azure = _CREDENTIALS
-        presented = (header(authorization), header(anthropic), header(google), header(azure))
+    def identify(self, presented: Presented) -> Subject | GatewayError:
+        """The subject of a request by the values of :data:`CREDENTIAL_HEADERS`. Refusals are returned, status 401."""
         known = self._known.get(presented)
         if known is not None:
             return known
-        secret = presented_secret(header)
+        secret = presented_secret(presented)
         if isinstance(secret, GatewayError):
             return secret
         subject = self.find(secret)

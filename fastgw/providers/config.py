@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from fastgw.identity.secret import SecretText
@@ -68,7 +69,7 @@ class ProviderConfig(ProviderPricing, frozen=True, kw_only=True, forbid_unknown_
     max_idle_connections: Annotated[int, Meta(ge=0, le=100_000)] = 100
     idle_connection_s: Seconds = 60
     ca_file: Path | None = None
-    headers: Annotated[dict[HeaderName, HeaderValue], Meta(max_length=32)] = {}
+    headers: Annotated[dict[HeaderName, HeaderValue], Meta(max_length=32)] = msgspec.field(default_factory=dict)
 
     @property
     def connect_timeout_ns(self) -> int:

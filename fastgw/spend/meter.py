@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
+from fastgw._native.count_scan import CountTable
 from fastgw.domain.usage import MAX_COUNT, Usage, reconciled
 
 Source = Literal["reported", "clamped", "none"]
@@ -81,6 +82,21 @@ class _Speed(msgspec.Struct, gc=False):
     speed: str | None = None
 
 
+_CHAT: Final = CountTable(
+    [
+        b"prompt_tokens",
+        b"completion_tokens",
+        b"total_tokens",
+        b"prompt_tokens_details.cached_tokens",
+        b"completion_tokens_details.reasoning_tokens",
+        b"prompt_tokens_details.cache_write_tokens",
+        b"prompt_tokens_details.audio_tokens",
+        b"prompt_tokens_details.image_tokens",
+        b"completion_tokens_details.audio_tokens",
+        b"completion_tokens_details.image_tokens",
+        b"cached_tokens",
+    ]
+).read
 _Block = TypeVar("_Block", bound=msgspec.Struct)
 _decode_chat = msgspec.json.Decoder(_ChatUsage).decode
 _decode_responses = msgspec.json.Decoder(_ResponsesUsage).decode
@@ -108,6 +124,14 @@ def read_openai_chat(block: bytes) -> tuple[Usage, Source]:
     xAI leaves reasoning out of ``completion_tokens``, which shows in ``total_tokens``: it is then added. Moonshot has
     ``cached_tokens`` outside the details.
     """
+    if (counts := _CHAT(block)) is not None:
+        prompt_tokens, output, total, read, reasoning, *rest = counts
+        if -1 < prompt_tokens >= read and -1 < output >= reasoning and max(rest) <= 0:
+            # Nearly every answer: text alone, perhaps cached, perhaps with reasoning inside its output.
+            if reasoning <= 0:
+                return Usage(prompt_tokens, output, read if read > 0 else 0), "reported"
+            if total != prompt_tokens + output + reasoning:
+                return Usage(prompt_tokens, output, max(read, 0), 0, 0, 0, reasoning), "reported"
     clamped = False
     try:
         usage = _decode_chat(block)

@@ -124,7 +124,10 @@ class ActivePrice:
     __slots__ = (
         "_counts",
         "_double_scale",
+        "_half",
+        "_input_and_output",
         "_minimum_seconds",
+        "_plain",
         "_ratio",
         "_scale",
         "_segments",
@@ -169,6 +172,11 @@ class ActivePrice:
         shared = gcd(kept, scale * PICO_PER_NANO * FULL_MILLIPERCENT)
         self._ratio = 2 * kept // shared
         self._double_scale = 2 * scale * PICO_PER_NANO * FULL_MILLIPERCENT // shared
+        self._half = self._double_scale // 2
+        only = self._segments[0]
+        # One tier and nothing for the call itself: most prices, and then a call is one sum of products.
+        self._plain = only.common if len(self._segments) == 1 and not only.fixed else None
+        self._input_and_output = self._plain[:2] if self._plain is not None else None
 
     def _sum(self, usage: Usage) -> int:
         input_tokens = usage.input_tokens
@@ -192,8 +200,20 @@ class ActivePrice:
 
     def nano_usd(self, usage: Usage) -> NanoUsd:
         """The cost of a call after uplift and discount, rounded half up once."""
-        double = self._double_scale
-        return NanoUsd((self._sum(usage) * self._ratio + double // 2) // double)
+        plain = self._plain
+        if plain is None or usage.other is not None:
+            total = self._sum(usage)
+        else:
+            total = sum(map(mul, self._counts(usage), plain))
+        return NanoUsd((total * self._ratio + self._half) // self._double_scale)
+
+    def nano_usd_of(self, input_tokens: int, output_tokens: int) -> NanoUsd:
+        """The same for a usage of nothing but these."""
+        pair = self._input_and_output
+        if pair is None:
+            return self.nano_usd(Usage(input_tokens, output_tokens))
+        total = input_tokens * pair[0] + output_tokens * pair[1]
+        return NanoUsd((total * self._ratio + self._half) // self._double_scale)
 
     @classmethod
     def of(

@@ -61,19 +61,28 @@ class TargetPrice:
 
     def cost(self, usage: Usage, at_unix_ns: int, service_tier: str | None = None) -> tuple[NanoUsd, str] | None:
         """What a call costs and the name of the price that made it, ``None`` when no price has begun at that moment."""
-        tier = service_tier if service_tier in self._tiers else None
-        active = self._active.get(tier or "")
+        active = self._active.get(service_tier if service_tier in self._tiers else "")
         if active is None or not active.from_ns <= at_unix_ns < active.until_ns:
-            active = self._activate(at_unix_ns, tier)
+            active = self._activate(at_unix_ns, service_tier)
             if active is None:
                 return None
         return active.nano_usd(usage), active.version
+
+    def estimate(
+        self, input_tokens: int, output_tokens: int, at_unix_ns: int, service_tier: str | None = None
+    ) -> tuple[NanoUsd, str] | None:
+        """The same before the call, when nothing is known but two counts."""
+        active = self._active.get(service_tier if service_tier in self._tiers else "")
+        if active is None or not active.from_ns <= at_unix_ns < active.until_ns:
+            return self.cost(Usage(input_tokens, output_tokens), at_unix_ns, service_tier)
+        return active.nano_usd_of(input_tokens, output_tokens), active.version
 
     def sources(self) -> list[str]:
         """The pages the prices were read from, most important first; configured prices have none."""
         return [layer.price.source for layer in self._layers if layer.price.source]
 
-    def _activate(self, at_unix_ns: int, tier: str | None) -> ActivePrice | None:
+    def _activate(self, at_unix_ns: int, service_tier: str | None) -> ActivePrice | None:
+        tier = service_tier if service_tier in self._tiers else None
         context = context_of(tier, self._region)
         spans = [layer.price.span_at(at_unix_ns) for layer in self._layers]
         for layer in self._layers:

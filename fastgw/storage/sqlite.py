@@ -15,7 +15,7 @@ from types import TracebackType
 from urllib.parse import quote
 
 _BUSY_TIMEOUT_MS = 5000
-_WAL_CHECKPOINT_PAGES = 1000
+_WAL_CHECKPOINT = "PRAGMA wal_autocheckpoint = 1000"  # pages
 
 
 class OwnedElsewhereError(Exception):
@@ -39,7 +39,7 @@ class OwnedDatabase:
             )
             try:
                 self.connection.execute("PRAGMA journal_mode = WAL")
-                self.connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_CHECKPOINT_PAGES}")
+                self.connection.execute(_WAL_CHECKPOINT)
             except sqlite3.Error:
                 self.connection.close()
                 raise

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Callable
+from typing import cast
 
 import msgspec
 
@@ -123,7 +125,10 @@ class ProviderAccount:
         try:
             async with asyncio.timeout(max(started_ns + settings.connect_timeout_ns - monotonic_ns(), 1_000_000) / 1e9):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    self._pool.connection, settings.host, settings.port, ssl=self._tls
+                    cast("Callable[[], asyncio.BaseProtocol]", self._pool.connection),
+                    settings.host,
+                    settings.port,
+                    ssl=self._tls,
                 )
         except TimeoutError:
             raise GatewayError(
@@ -144,7 +149,7 @@ class ProviderAccount:
             ) from error
         finally:
             self._opening -= 1
-        return connection
+        return cast("ProviderConn", connection)
 
     def _connection_freed(self) -> None:
         while self._waiting:

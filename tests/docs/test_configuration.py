@@ -14,6 +14,7 @@ from msgspec import NODEFAULT, inspect
 from fastgw.admin.config import DEFAULT_LISTEN
 from fastgw.config.load import load
 from fastgw.config.root import Settings
+from fastgw.spend.config import Price
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = re.compile(r"^\| `([^`]+)` \| (.+?) \| (.*?) ?\| (.+) \|$", re.MULTILINE)
@@ -52,10 +53,18 @@ def default_of(field: inspect.Field) -> str:
     return "none" if value is None else f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
 
 
+def as_documented(key: str) -> str:
+    """The rates of a price are listed once, under ``prices[]``; elsewhere the page speaks of any ``RATE``."""
+    prefix, _, leaf = key.rpartition(".")
+    return f"{prefix}.RATE" if leaf in Price.__struct_fields__ and prefix != "prices[]" else key
+
+
 def test_every_key_is_documented_with_its_default_and_no_other() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
     rows = [(key, default) for key, default, _, _ in ROW.findall(page)]
-    expected = {key: EFFECTIVE.get(key, default) for key, default in keys_of(inspect.type_info(Settings), "")}
+    expected = {
+        as_documented(key): EFFECTIVE.get(key, default) for key, default in keys_of(inspect.type_info(Settings), "")
+    }
 
     assert dict(rows) == expected
     assert len(rows) == len(expected), "a key is documented twice"

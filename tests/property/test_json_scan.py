@@ -146,10 +146,9 @@ def test_other_strict_parsers_accept_what_the_scanner_accepts(body: bytes) -> No
         scan_object(body, MemberTable([]))
     except JsonSyntaxError:
         return
-    assert isinstance(json.loads(body.decode()), dict)
-    msgspec.json.decode(
-        body, type=msgspec.Raw
-    )  # skips over it: halves of surrogate pairs are refused only when decoded
+    shown = json.dumps(json.loads(body.decode(), object_pairs_hook=list), ensure_ascii=False)
+    if not any(0xD800 <= ord(char) <= 0xDFFF for char in shown):  # it refuses half a surrogate pair
+        msgspec.json.decode(body, type=msgspec.Raw)
 
 
 @BOUNDED

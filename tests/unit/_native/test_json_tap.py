@@ -105,6 +105,7 @@ def test_a_value_over_the_bound_is_not_kept_and_the_others_are() -> None:
     assert fed_every_way(b'{"response":{"x":%s,"usage":1}}' % over) == ({b"response.usage": b"1"}, True, False, True)
     assert fed_every_way(b'{"id":%s' % over) == ({}, False, False, True)
     assert fed_every_way(b'{"usage":{"x":%s]' % over) == ({}, False, True, True)
+    assert fed_every_way(b'{"a":{"b":{"x":%s]' % over) == ({}, False, True, True)
 
 
 def test_depth_is_bounded() -> None:
@@ -113,6 +114,11 @@ def test_depth_is_bounded() -> None:
 
     assert fed([nested(512)]) == ({b"id": b"1"}, True, False, False)
     assert fed([nested(513)]) == ({}, False, True, False)
+
+
+def test_a_cut_escape_in_a_name_does_not_borrow_from_the_name_before() -> None:
+    assert fed_every_way(b'{"aaaaa64":1,"i\\u00":2}') == ({}, True, False, False)
+    assert fed_every_way(b'{"aaaaaaaaa64":1,"us\\u0061g\\u":2}') == ({}, True, False, False)
 
 
 def test_one_table_serves_many_taps() -> None:

@@ -110,10 +110,20 @@ def test_the_tap_passes_everything_through(events: list[bytes], pending: bytes, 
         assert tap.finish() == b""
 
 
+@pytest.mark.parametrize("hide_usage", [False, True])
+def test_the_tap_passes_whole_events_only(hide_usage: bool) -> None:
+    tap = SseTap([b"needle"], hide_usage)
+    assert tap.feed(b'data: {"a":1}\n\ndata: {"b') == b'data: {"a":1}\n\n'
+    assert tap.feed(b'":2') == b""
+    assert tap.feed(b"}\n") == b""
+    assert tap.feed(b"\ndata: {") == b'data: {"b":2}\n\n'
+    assert tap.finish() == b"data: {"
+
+
 def test_the_tap_returns_its_input_itself() -> None:
     piece = b'data: {"choices":[1]}\n\ndata: begun'
-    assert SseTap([b"x"]).feed(piece) is piece
     whole = b'data: {"choices":[1]}\n\n'
+    assert SseTap([b"x"]).feed(whole) is whole
     assert SseTap([b"x"], hide_usage=True).feed(whole) is whole
     assert SseTap([b"x"], hide_usage=True).feed(piece) == whole
 

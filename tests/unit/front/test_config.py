@@ -17,7 +17,6 @@ def test_units() -> None:
     assert server.address == Address("127.0.0.1", 8787)
     assert server.max_head_bytes == 65_536
     assert server.max_body_bytes == 33_554_432
-    assert server.max_event_bytes == 1_048_576
     assert server.head_timeout_ns == 10 * 10**9
     assert server.body_timeout_ns == 60 * 10**9
     assert server.keep_alive_ns == 75 * 10**9

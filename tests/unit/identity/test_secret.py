@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from fastgw.domain.errors import GatewayError
-from fastgw.identity.secret import SecretText, new_secret, presented_secret
+from fastgw.identity.secret import CREDENTIAL_HEADERS, SecretText, new_secret, presented_secret
 
 CANARY = "canary-0123456789abcdef"
 SECRET = SecretText(CANARY, "env:NAME")
@@ -57,7 +57,7 @@ def test_secrets_compare_by_value_and_reference() -> None:
     ],
 )
 def test_every_credential_header_is_read(headers: dict[bytes, bytes]) -> None:
-    assert presented_secret(headers.get) == b"key"
+    assert presented_secret(tuple(map(headers.get, CREDENTIAL_HEADERS))) == b"key"
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,18 @@ def test_every_credential_header_is_read(headers: dict[bytes, bytes]) -> None:
     ],
 )
 def test_none_or_two_are_refused_with_401(headers: dict[bytes, bytes], code: str) -> None:
-    refusal = presented_secret(headers.get)
+    refusal = presented_secret(tuple(map(headers.get, CREDENTIAL_HEADERS)))
 
     assert isinstance(refusal, GatewayError)
     assert (refusal.code, refusal.status, refusal.source) == (code, 401, "client")
 
 
 def test_a_refusal_does_not_repeat_what_was_presented() -> None:
-    refusal = presented_secret({b"authorization": b"Basic " + CANARY.encode(), b"x-api-key": CANARY.encode()}.get)
+    refusal = presented_secret(
+        tuple(
+            map({b"authorization": b"Basic " + CANARY.encode(), b"x-api-key": CANARY.encode()}.get, CREDENTIAL_HEADERS)
+        )
+    )
 
     assert isinstance(refusal, GatewayError)
     assert CANARY not in refusal.message + refusal.detail

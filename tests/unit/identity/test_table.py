@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.subject import Subject
 from fastgw.identity.config import KeyRow, TeamRow, UserRow
-from fastgw.identity.secret import MAX_SECRET_BYTES, SecretText
+from fastgw.identity.secret import CREDENTIAL_HEADERS, MAX_SECRET_BYTES, SecretText
 from fastgw.identity.table import KeyTable
 
 ADA = UserRow(name="ada", team="ml", metadata={"who": "user", "floor": "2"})
@@ -78,9 +78,9 @@ def test_keys_with_the_same_globs_share_one_memo() -> None:
 
 def test_identify_reads_the_headers() -> None:
     table = KeyTable([row("one")])
-    known = table.identify({b"x-api-key": b"one"}.get)
-    unknown = table.identify({b"x-api-key": b"canary"}.get)
-    missing = table.identify({}.get)
+    known = table.identify(tuple(map({b"x-api-key": b"one"}.get, CREDENTIAL_HEADERS)))
+    unknown = table.identify(tuple(map({b"x-api-key": b"canary"}.get, CREDENTIAL_HEADERS)))
+    missing = table.identify(tuple(map({}.get, CREDENTIAL_HEADERS)))
 
     assert isinstance(known, Subject)
     assert isinstance(unknown, GatewayError)

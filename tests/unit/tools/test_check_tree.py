@@ -141,6 +141,38 @@ def test_bytes_that_are_no_text_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("test", "subject"),
+    [
+        ("tests/unit/domain/test_gone.py", "fastgw/domain/gone.py"),
+        ("tests/unit/domain/test_gone_too.py", "fastgw/domain/gone_too.py"),
+        ("tests/unit/domain/test_money.py", "fastgw/domain/money.py"),
+        ("tests/unit/bench/test_gone.py", "bench/gone.py"),
+        ("tests/unit/test_gone.py", "tests/gone.py"),
+    ],
+)
+def test_a_unit_test_without_its_subject(tmp_path: Path, test: str, subject: str) -> None:
+    found = findings(tmp_path, {"fastgw/routing/money.py": "", "bench/money.py": "", test: ""})
+
+    assert found == [f"{test}:1: no subject {subject}"]
+
+
+@pytest.mark.parametrize(
+    ("source", "test"),
+    [
+        ("fastgw/domain/money.py", "tests/unit/domain/test_money_rounding.py"),
+        ("fastgw/_native/lane.pyi", "tests/unit/_native/test_lane.py"),
+        ("bench/count/__main__.py", "tests/unit/bench/count/test_main.py"),
+        ("tools/prices.py", "tests/unit/tools/test_prices.py"),
+        ("tests/sentinel.py", "tests/unit/test_sentinel.py"),
+        ("fastgw/domain/money.py", "tests/unit/domain/talk.py"),
+        ("fastgw/domain/money.py", "tests/wire/test_anything.py"),
+    ],
+)
+def test_a_unit_test_with_its_subject(tmp_path: Path, source: str, test: str) -> None:
+    assert findings(tmp_path, {source: "", test: ""}) == []
+
+
+@pytest.mark.parametrize(
     "text",
     [
         'f"SELECT {x}"',

@@ -1,0 +1,148 @@
+# Counts out of a small JSON object, in one pass and without building it: the usage block of a provider's answer.
+#
+# Invariant: a result means that the block is one strict JSON object in which each named count is absent, null, or a whole number in
+# [0, 2**31). Anything else (odd types, fractions, repeats, escapes in names) is None: somebody slower must look.
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+from libc.stdint cimport int64_t
+from libc.string cimport memcmp
+from fastgw._native.json_grammar cimport Cursor, Scan, skip_name, skip_space, skip_value
+
+cdef enum:
+    MAX_COUNTS = 32
+    MAX_GROUPS = 8
+    MAX_DIGITS = 10
+
+cdef struct Name:
+    const unsigned char* text
+    Py_ssize_t size
+    int group                  # 0: a member of the object itself; N: of its member number N in the table of groups
+
+
+@cython.final
+cdef class CountTable:
+    cdef tuple _paths
+    cdef list _parts           # keeps the bytes that the names point into
+    cdef Name _counts[MAX_COUNTS]
+    cdef Name _groups[MAX_GROUPS]
+    cdef int _count
+    cdef int _group_count
+
+    def __cinit__(self, paths):
+        cdef bytes part
+        self._paths = tuple(paths)
+        self._parts = []
+        groups = {b"": 0}
+        if len(self._paths) > MAX_COUNTS or len(set(self._paths)) != len(self._paths):
+            raise ValueError(f"paths: expected at most {MAX_COUNTS} different ones, got {self._paths!r}")
+        for path in self._paths:
+            group, _, name = path.rpartition(b".")
+            if not name or b"." in group:
+                raise ValueError(f"a path is `member` or `member.member`, got {path!r}")
+            if group not in groups:
+                if len(groups) > MAX_GROUPS:
+                    raise ValueError(f"paths: expected at most {MAX_GROUPS} outer members")
+                groups[group] = len(groups)
+                self._parts.append(group)
+                part = group
+                self._groups[self._group_count] = Name(<Cursor>PyBytes_AS_STRING(part), len(part), groups[group])
+                self._group_count += 1
+            self._parts.append(name)
+            part = name
+            self._counts[self._count] = Name(<Cursor>PyBytes_AS_STRING(part), len(part), groups[group])
+            self._count += 1
+
+    def read(self, bytes block):
+        cdef int64_t found[MAX_COUNTS]
+        cdef Scan scan
+        cdef Cursor p = <Cursor>PyBytes_AS_STRING(block)
+        cdef int index
+        cdef object value
+        cdef tuple result
+        for index in range(self._count):
+            found[index] = -1
+        scan.end = p + PyBytes_GET_SIZE(block)
+        scan.max_depth = 16
+        scan.text_bytes = 0
+        p = self._members(&scan, skip_space(p, scan.end), 0, found)
+        if p == NULL or skip_space(p, scan.end) != scan.end:
+            return None
+        result = PyTuple_New(self._count)
+        for index in range(self._count):
+            value = found[index]
+            Py_INCREF(value)
+            PyTuple_SET_ITEM(result, index, value)
+        return result
+
+    cdef Cursor _members(self, Scan* scan, Cursor p, int group, int64_t* found) noexcept nogil:
+        # The members of one object from its brace on; behind it, or NULL.
+        cdef Cursor name
+        cdef Cursor end = scan.end
+        cdef int index
+        if p >= end or p[0] != c'{':
+            return NULL
+        p = skip_space(p + 1, end)
+        if p < end and p[0] == c'}':
+            return p + 1
+        while True:
+            name = p + 1
+            p = skip_name(scan, p)
+            if p == NULL or scan.escaped:
+                return NULL
+            index = find(self._counts, self._count, name, scan.name_end - name, group)
+            if index >= 0:
+                if found[index] != -1:
+                    return NULL
+                p = read_count(p, end, &found[index])
+            elif group == 0:
+                index = find(self._groups, self._group_count, name, scan.name_end - name, -1)
+                if index >= 0 and p < end and p[0] == c'{':
+                    p = self._members(scan, p, self._groups[index].group, found)
+                else:
+                    p = skip_value(scan, p) if index < 0 or is_null(p, end) else NULL
+            else:
+                p = skip_value(scan, p)
+            if p == NULL:
+                return NULL
+            p = skip_space(p, end)
+            if p >= end:
+                return NULL
+            if p[0] == c'}':
+                return p + 1
+            if p[0] != c',':
+                return NULL
+            p = skip_space(p + 1, end)
+
+
+cdef inline int find(Name* names, int count, Cursor text, Py_ssize_t size, int group) noexcept nogil:
+    cdef int index
+    for index in range(count):
+        if names[index].size == size and (group < 0 or names[index].group == group):
+            if memcmp(names[index].text, text, size) == 0:
+                return index
+    return -1
+
+
+cdef inline bint is_null(Cursor p, Cursor end) noexcept nogil:
+    return end - p >= 4 and memcmp(p, b"null", 4) == 0
+
+
+cdef inline Cursor read_count(Cursor p, Cursor end, int64_t* count) noexcept nogil:
+    # A plain run of at most ten digits, or null (which leaves the count absent).
+    cdef Cursor start = p
+    cdef int64_t value = 0
+    if is_null(p, end):
+        return p + 4
+    while p < end and c'0' <= p[0] <= c'9':
+        if p - start >= MAX_DIGITS:
+            return NULL
+        value = value * 10 + (p[0] - c'0')
+        p += 1
+    if p == start or value > 0x7FFFFFFF or (p - start > 1 and start[0] == c'0'):
+        return NULL
+    if p < end and (p[0] == c'.' or p[0] == c'e' or p[0] == c'E'):
+        return NULL
+    count[0] = value
+    return p

@@ -1,0 +1,56 @@
+# The few headers that the gateway itself reads, in one pass over a head.
+#
+# Invariant: of a header that is there more than once the first is given, as `MessageHead.header` does.
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+from fastgw._native.http_head cimport HeaderSpan, MessageHead
+
+cdef enum:
+    MAX_PICKED = 16
+
+cdef extern from "strings.h" nogil:
+    int strncasecmp(const char* a, const char* b, size_t size)
+
+
+@cython.final
+cdef class HeaderPick:
+    cdef tuple _names
+    cdef const char* _texts[MAX_PICKED]
+    cdef int _sizes[MAX_PICKED]
+    cdef int _count
+
+    def __cinit__(self, names):
+        cdef bytes name
+        self._names = tuple(names)
+        if len(self._names) > MAX_PICKED:
+            raise ValueError(f"names: expected at most {MAX_PICKED}, got {len(self._names)}")
+        for name in self._names:
+            self._texts[self._count] = PyBytes_AS_STRING(name)
+            self._sizes[self._count] = <int>len(name)
+            self._count += 1
+
+    def pick(self, MessageHead head):
+        cdef tuple result = PyTuple_New(self._count)
+        cdef HeaderSpan* found[MAX_PICKED]
+        cdef const char* base = PyBytes_AS_STRING(head._data) + head._start
+        cdef HeaderSpan* span
+        cdef object value
+        cdef int index, wanted
+        for wanted in range(self._count):
+            found[wanted] = NULL
+        for index in range(head._count):
+            span = &head._spans[index]
+            for wanted in range(self._count):
+                if self._sizes[wanted] == span.name_len and found[wanted] == NULL:
+                    if strncasecmp(self._texts[wanted], base + span.name_at, span.name_len) == 0:
+                        found[wanted] = span
+                        break
+        for wanted in range(self._count):
+            value = None
+            if found[wanted] != NULL:
+                value = PyBytes_FromStringAndSize(base + found[wanted].value_at, found[wanted].value_len)
+            Py_INCREF(value)
+            PyTuple_SET_ITEM(result, wanted, value)
+        return result
