@@ -72,12 +72,27 @@ class LedgerRecord:
     def estimate(self, input_tokens: int, output_tokens: int, /) -> None:
         """The usage that is charged if nothing else is heard of the call."""
 
+    def itemise(
+        self,
+        input_tokens: int,
+        output_tokens: int,
+        cached_input_tokens: int,
+        cache_write_tokens: int,
+        cache_write_1h_tokens: int,
+        reasoning_tokens: int,
+        input_audio_tokens: int,
+        output_audio_tokens: int,
+        input_image_tokens: int,
+        output_image_tokens: int,
+        other_usage: dict[str, int] | None,
+        /,
+    ) -> None:
+        """What was used. All cache writes but those for 1 hour are counted as those for 5 minutes, which is what most of them are."""
+
     def charge(self, cost_nano_usd: int | None, price_version: str, /) -> None:
         """What it costs and by which price; None and an empty name when no price is known."""
 
-    def settle(
-        self, status: int, usage_source: str, latency_ns: int, first_token_ns: int, overhead_ns: int, /
-    ) -> None:
+    def settle(self, status: int, usage_source: str, latency_ns: int, first_token_ns: int, overhead_ns: int, /) -> None:
         """How it ended."""
 
     def encode(self) -> bytes:

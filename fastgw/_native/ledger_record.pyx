@@ -90,6 +90,23 @@ cdef class LedgerRecord:
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
 
+    def itemise(
+        self, int64_t input_tokens, int64_t output_tokens, int64_t cached_input_tokens, int64_t cache_write_tokens,
+        int64_t cache_write_1h_tokens, int64_t reasoning_tokens, int64_t input_audio_tokens, int64_t output_audio_tokens,
+        int64_t input_image_tokens, int64_t output_image_tokens, dict other_usage, /,
+    ):
+        self.input_tokens = input_tokens
+        self.output_tokens = output_tokens
+        self.cached_input_tokens = cached_input_tokens
+        self.cache_write_5m_tokens = cache_write_tokens - cache_write_1h_tokens
+        self.cache_write_1h_tokens = cache_write_1h_tokens
+        self.reasoning_tokens = reasoning_tokens
+        self.input_audio_tokens = input_audio_tokens
+        self.output_audio_tokens = output_audio_tokens
+        self.input_image_tokens = input_image_tokens
+        self.output_image_tokens = output_image_tokens
+        self.other_usage = other_usage
+
     def charge(self, cost_nano_usd, str price_version not None, /):
         self.cost_nano_usd = cost_nano_usd
         self.price_version = price_version

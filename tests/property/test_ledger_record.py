@@ -30,7 +30,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "dict[str, int] | None": st.none() | st.dictionaries(TEXTS, INTS, max_size=20),
     "dict[str, str] | None": st.none() | st.dictionaries(TEXTS, TEXTS, max_size=20),
 }
-ROWS = st.fixed_dictionaries({name: VALUES[LedgerEntry.__annotations__[name]] for name in LedgerEntry.__struct_fields__})
+ROWS = st.fixed_dictionaries(
+    {name: VALUES[LedgerEntry.__annotations__[name]] for name in LedgerEntry.__struct_fields__}
+)
 
 
 @given(ROWS)
