@@ -19,7 +19,8 @@ class PriceSum:
         from_ns: int,
         until_ns: int,
     ) -> PriceSum:
-        """A tier holds above so many input tokens, the last one always; it has a weight for each of ``COMMON_UNITS`` and for the call.
+        """A tier holds above so many input tokens, the last one always; it has a weight for each of ``COMMON_UNITS`` and one for
+        the call.
 
         The cost in nano-USD is the weighted sum times ``ratio`` by ``divisor``, rounded half up when the divisor is even.
         ``from_ns`` (inclusive) and ``until_ns`` (exclusive) are Unix ns. ValueError: more than 4 tiers, or weights so large
