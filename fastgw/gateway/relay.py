@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from fastgw._native.answer_lines import UNPRICED, UNTOLD, answer_lines
 from fastgw._native.errors import ConnectionLost, DeadlineExceeded
 from fastgw._native.http_head import ResponseHead
 from fastgw._native.http_write import write_response
@@ -114,7 +115,7 @@ def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, rec
 
 def _reply(call: Call, route: Route, head: ResponseHead, body: bytes) -> None:
     exchange = call.exchange
-    lines = _own_lines(call, route, b"x-fastgw-cost-usd: %b\r\n" % _cost_text(call))
+    lines = _own_lines(call, route, _cost_nano_usd(call))
     response_filter = route.via.response_filter
     exchange.reply(
         write_response(head.status, head, response_filter, lines, len(body), False, exchange.keep_alive, body)
@@ -125,7 +126,7 @@ def _start(call: Call, route: Route, head: ResponseHead, length: int) -> None:
     exchange = call.exchange
     chunked = length < 0 and exchange.head.minor_version == 1
     keep_alive = exchange.keep_alive and (chunked or length >= 0)
-    lines = _own_lines(call, route, b"")
+    lines = _own_lines(call, route, UNTOLD)
     exchange.start(
         write_response(head.status, head, route.via.response_filter, lines, length, chunked, keep_alive, b""),
         chunked,
@@ -202,24 +203,18 @@ async def _relay_stream(call: Call, admission: Admission, answer: Answer, record
     exchange.finish()
 
 
-def _cost_text(call: Call) -> bytes:
-    entry = call.entry
-    if entry is None or entry.cost_nano_usd is None:
-        return b"unpriced"
-    return format_usd(entry.cost_nano_usd).encode()
+def _cost_nano_usd(call: Call) -> int:
+    cost = call.entry.cost_nano_usd if call.entry is not None else None
+    return UNPRICED if cost is None else cost
 
 
 def _cost_comment(call: Call) -> bytes:
     """The cost of a stream, known only at its end: a comment of the event stream, which every client must ignore."""
-    return b": x-fastgw-cost-usd: %b\n\n" % _cost_text(call)
+    cost = _cost_nano_usd(call)
+    return f": x-fastgw-cost-usd: {'unpriced' if cost == UNPRICED else format_usd(cost)}\n\n".encode()
 
 
-def _own_lines(call: Call, route: Route, cost_line: bytes) -> bytes:
-    entry = call.entry
-    return b"x-request-id: %b\r\n%b%bx-fastgw-attempts: %d\r\nx-fastgw-overhead-us: %d\r\n" % (
-        call.request_id.encode(),
-        route.model_line,
-        cost_line,
-        entry.attempts if entry is not None else 0,
-        (monotonic_ns() - call.exchange.received_ns - call.upstream_ns) // 1000,
-    )
+def _own_lines(call: Call, route: Route, cost_nano_usd: int) -> bytes:
+    overhead_us = (monotonic_ns() - call.exchange.received_ns - call.upstream_ns) // 1000
+    attempts = call.entry.attempts if call.entry is not None else 0
+    return answer_lines(call.request_id, route.model_line, cost_nano_usd, attempts, overhead_us)

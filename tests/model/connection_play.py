@@ -154,7 +154,9 @@ class Play:
         if kind == "crash":
             client.busy = False
             raise KeyError(kind)
-        body = await exchange.body()
+        body = exchange.take_whole()
+        if body is None:
+            body = await exchange.body()
         if kind == "abort":
             self._abort(client, exchange)
         elif kind == "wait":
@@ -185,11 +187,9 @@ class Play:
                 self.calls[conn] = Call(conn)
             call = self.calls[conn]
             try:
-                conn.send(
-                    name, body, first_byte_ns=SECOND, idle_ns=SECOND, total_deadline_ns=monotonic_ns() + 20 * SECOND
-                )
+                conn.send(name, body, SECOND, SECOND, monotonic_ns() + 20 * SECOND)
                 payload = self._answer(call, name)
-                await conn.head()
+                await conn.headed()
                 break
             except ConnectionLost as lost:
                 conn.release()
@@ -204,7 +204,10 @@ class Play:
             conn.release()
 
     async def _pass_on(self, client: Client, exchange: Exchange, call: Call, payload: bytes) -> None:
-        whole = await call.conn.body(self.rng.choice((0, 100_000)))
+        limit_bytes = self.rng.choice((0, 100_000))
+        whole = call.conn.take_whole(limit_bytes)
+        if whole is None:
+            whole = await call.conn.body(limit_bytes)
         if whole is not None:
             assert whole == payload or not call.whole
             self._reply(client, exchange, b"[" + whole + b"]")

@@ -14,7 +14,7 @@ from tests.model.connection_play import alive, play
 
 @pytest.mark.parametrize("mutated", [0.0, 0.3])
 def test_promises_hold_whatever_happens(mutated: float) -> None:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(st.integers(0, 1 << 48))
     def run(seed: int) -> None:
         play(random.Random(seed), mutated)

@@ -32,7 +32,7 @@ from tests.wire.gateway import (
 from tests.wire.processes import MockProvider, free_port
 from tests.wire.scripted import ScriptedProvider, answer
 
-DEADLINES = {"connect_timeout_s": 2, "first_byte_timeout_s": 1.0, "idle_timeout_s": 0.5, "total_timeout_s": 6}
+DEADLINES = {"connect_timeout_s": 2, "first_byte_timeout_s": 0.8, "idle_timeout_s": 0.5, "total_timeout_s": 4}
 HELLO: list[Any] = [{"role": "user", "content": "hello there"}]
 
 
