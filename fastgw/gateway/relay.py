@@ -17,7 +17,7 @@ from fastgw.domain.money import format_usd
 from fastgw.gateway import settle
 from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
-from fastgw.gateway.metering import PlainMeter, StreamMeter, read_whole
+from fastgw.gateway.metering import PlainMeter, StreamMeter, fill_row, read_whole
 from fastgw.gateway.ports import Answer, Recorder
 from fastgw.gateway.snapshot import Route
 from fastgw.providers.failure import explain_failure
@@ -97,6 +97,12 @@ async def _relay_refusal(call: Call, route: Route, answer: Answer, recorder: Rec
 
 
 def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, recorder: Recorder) -> None:
+    entry = call.entry
+    if entry is not None:
+        filled, tier = fill_row(call.operation, body, entry)
+        if filled:
+            settle.complete_filled(call, entry, recorder, head.status, tier)
+            return
     reading = read_whole(call.operation, body, call.text_bytes)
     if reading is None:
         call.meter = PlainMeter(call.operation)

@@ -35,8 +35,26 @@ def complete(
     entry = call.entry
     if entry is None or call.settled:
         return
-    call.settled = True
     _itemise(entry, usage)
+    _write_down(call, entry, recorder, status, source, tier, usage)
+
+
+def complete_filled(call: Call, entry: LedgerRecord, recorder: Recorder, status: int, tier: str | None) -> None:
+    """The same for a row that has the reported counts already."""
+    if not call.settled:
+        _write_down(call, entry, recorder, status, "reported", tier)
+
+
+def _write_down(
+    call: Call,
+    entry: LedgerRecord,
+    recorder: Recorder,
+    status: int,
+    source: UsageSource,
+    tier: str | None,
+    usage: Usage | None = None,
+) -> None:
+    call.settled = True
     if usage is NOTHING:
         entry.charge(0, "")
     elif call.price is not None:

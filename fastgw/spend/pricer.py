@@ -74,12 +74,14 @@ class TargetPrice:
     def charge(self, row: LedgerRecord, service_tier: str | None, usage: Usage | None = None) -> None:
         """Write on a row what its counts cost, and the name of the price; no cost when no price has begun at its time.
 
-        ``usage`` is what the row was itemised from, and tells what the row does not; without it two counts are all there is.
+        ``usage`` is what the row was itemised from, and tells what the row does not; without it the row has
+        no counts but input, cached input, output and reasoning.
         """
         summed = self._sums.get(service_tier if service_tier in self._tiers else "")
         if summed is None or not summed.charge(row):
             if usage is None:
-                usage = Usage(row.input_tokens, row.output_tokens)
+                cached, reasoning = row.cached_input_tokens, row.reasoning_tokens
+                usage = Usage(row.input_tokens, row.output_tokens, cached, 0, 0, 0, reasoning)
             row.charge(*self.cost(usage, row.started_ns, service_tier) or (None, ""))
 
     def sources(self) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import fastgw.spend
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw.domain.errors import ConfigError
 from fastgw.domain.usage import Usage, usage_of
 from fastgw.spend.catalog import PriceBook
@@ -242,3 +243,21 @@ def test_a_configuration_that_cannot_be_charged_is_refused_whole(
     with pytest.raises(ConfigError) as refused:
         Pricer(book, providers, rows)
     assert refused.value.path == path
+
+
+@pytest.mark.parametrize("tiers", [(), (PriceTier(above_input_tokens=500, input_usd_per_mtok="40"),)])
+@pytest.mark.parametrize("counts", [(1000, 7, 0, 0), (1000, 7, 600, 0), (1000, 70, 1000, 60), (400, 3, 100, 0)])
+def test_a_row_is_charged_by_its_own_counts(
+    book: PriceBook, tiers: tuple[PriceTier, ...], counts: tuple[int, int, int, int]
+) -> None:
+    input_tokens, output_tokens, cached, reasoning = counts
+    rates = {"output_usd_per_mtok": "3.5", "cached_input_usd_per_mtok": "0.75", "reasoning_usd_per_mtok": "9"}
+    target = Pricer(book, {"mine": ProviderPricing()}, [row(20, tiers=tiers, **rates)]).for_target("mine", None, "m")
+    assert target is not None
+    record = LedgerRecord(1, "r", MIDYEAR, "k", "", "", "m", "mine/m", "mine", "", "openai", "chat", False)
+    record.input_tokens, record.output_tokens = input_tokens, output_tokens
+    record.cached_input_tokens, record.reasoning_tokens = cached, reasoning
+    for _ in range(2):  # the first time the price is compiled, the second time it is there
+        target.charge(record, None)
+        usage = Usage(input_tokens, output_tokens, cached, 0, 0, 0, reasoning)
+        assert (record.cost_nano_usd, record.price_version) == target.cost(usage, MIDYEAR)
