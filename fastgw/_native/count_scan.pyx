@@ -80,6 +80,7 @@ cdef class CountTable:
         # The members of one object from its brace on; behind it, or NULL.
         cdef Cursor name
         cdef Cursor end = scan.end
+        cdef unsigned int groups_seen = 0
         cdef int index
         if p >= end or p[0] != c'{':
             return NULL
@@ -98,6 +99,10 @@ cdef class CountTable:
                 p = read_count(p, end, &found[index])
             elif group == 0:
                 index = find(self._groups, self._group_count, name, scan.name_end - name, -1)
+                if index >= 0:
+                    if groups_seen >> index & 1:
+                        return NULL
+                    groups_seen |= <unsigned int>1 << index
                 if index >= 0 and p < end and p[0] == c'{':
                     p = self._members(scan, p, self._groups[index].group, found)
                 else:

@@ -88,6 +88,11 @@ class Builder:
         self._accounts = accounts
         return snapshot
 
+    def close(self) -> None:
+        """Let go of the connections to providers."""
+        for account in self._accounts.values():
+            account.close()
+
 
 def _account_settings(name: str, config: ProviderConfig) -> AccountSettings:
     endpoint = build_endpoint(name, config)
