@@ -3,6 +3,12 @@
 from typing import final
 
 @final
+class RecordBuffer:
+    """Room for one packed row, for the native modules; it grows to the largest and stays so."""
+
+    def __new__(cls) -> RecordBuffer: ...
+
+@final
 class LedgerRecord:
     """``fastgw.domain.entry.LedgerEntry`` for the side that writes: the same names, meanings and defaults; what is read back is
     that.

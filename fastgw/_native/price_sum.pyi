@@ -23,8 +23,8 @@ class PriceSum:
         the call.
 
         The cost in nano-USD is the weighted sum times ``ratio`` by ``divisor``, rounded half up when the divisor is even.
-        ``from_ns`` (inclusive) and ``until_ns`` (exclusive) are Unix ns. ValueError: more than 4 tiers, or weights so large
-        that some row could take more than 128 bits on the way, or 64 at the end.
+        ``from_ns`` (inclusive) and ``until_ns`` (exclusive) are Unix ns. ValueError or OverflowError: more than 4 tiers, or
+        numbers so large that some row could take more than 128 bits on the way, or 64 at the end.
         """
 
     def charge(self, row: LedgerRecord, /) -> bool:

@@ -34,9 +34,10 @@ cdef enum:
     WRITE_1H = 5
     MAX_TIERS = 4
 
-MAX_COUNT = 2 * ((1 << 31) - 1)
-LAST_WIDE = (1 << 127) - 1
-LAST_INT64 = (1 << 63) - 1
+# Of anything in a row: all cache writes are the sum of two counts.
+_MAX_COUNT = 2 * ((1 << 31) - 1)
+_LAST_WIDE = (1 << 127) - 1
+_LAST_INT64 = (1 << 63) - 1
 
 
 @cython.final
@@ -58,9 +59,10 @@ cdef class PriceSum:
         for above_input_tokens, weights in tiers:
             if len(weights) != UNITS:
                 raise ValueError(f"expected {UNITS} weights, got {len(weights)}")
-            # Nothing on the way is larger than this, and every factor is smaller, unless it is multiplied by nothing.
-            most = max(sum(map(abs, weights)) * MAX_COUNT, 1) * max(ratio, 1) + divisor
-            if most > LAST_WIDE or most // divisor + 1 > LAST_INT64 or max(map(abs, weights)) > LAST_INT64:
+            # The largest that any row can make of the sum, and of what is then divided.
+            wide = sum(map(abs, weights)) * _MAX_COUNT
+            most = wide * ratio + divisor
+            if max(wide, most) > _LAST_WIDE or most // divisor + 1 > _LAST_INT64:
                 raise ValueError(f"a cost by these weights may take more than 64 bits, or its sum more than 128: {weights}")
             self._above_input_tokens[self._tiers] = above_input_tokens
             for unit in range(UNITS):

@@ -205,7 +205,7 @@ class ActivePrice:
                 from_ns=self.from_ns,
                 until_ns=self.until_ns,
             )
-        except ValueError:
+        except (OverflowError, ValueError):
             return None
 
     @classmethod

@@ -59,6 +59,10 @@ def test_the_call_itself_can_cost() -> None:
     assert cost(price([(-1, weights(requests=3_000, input_tokens=1_000))]), row(input_tokens=2)) == 5
 
 
+def test_a_price_of_nothing_is_nothing() -> None:
+    assert cost(price([(-1, weights(input_tokens=6 * 10**15))], ratio=0, divisor=2), row(input_tokens=MAX_COUNT)) == 0
+
+
 def test_half_a_nano_is_rounded_up() -> None:
     halves = price([(-1, weights(input_tokens=1))])
     assert [cost(halves, row(input_tokens=count)) for count in (499, 500, 1499, 1500)] == [0, 1, 1, 2]

@@ -11,7 +11,7 @@ from fastgw.domain.errors import ConfigError
 from fastgw.domain.usage import Usage, usage_of
 from fastgw.spend.catalog import PriceBook
 from fastgw.spend.config import Price, PriceRow, PriceTier, ProviderPricing, RegionRow, load_regions
-from fastgw.spend.pricer import Pricer, context_of
+from fastgw.spend.pricer import Pricer, TargetPrice, context_of
 
 MTOK = Usage(1_000_000)
 USD = 10**9
@@ -104,6 +104,49 @@ def test_a_price_that_has_yet_to_begin_leaves_the_call_unpriced(book: PriceBook)
     assert target is not None
     assert target.cost(MTOK, MIDYEAR - 1) is None
     assert target.cost(MTOK, MIDYEAR) == (2 * USD, "config:prices[0]")
+
+
+def charged(target: TargetPrice, at_ns: int, usage: Usage, service_tier: str | None = None) -> tuple[int | None, str]:
+    entry = LedgerRecord(1, "r", at_ns, "k")
+    entry.estimate(usage.input_tokens, usage.output_tokens)
+    entry.cached_input_tokens = usage.cache_read_tokens
+    entry.other_usage = usage.other
+    # A price that was there before must not survive.
+    entry.charge(77, "old")
+    target.charge(entry, service_tier, usage)
+    return entry.cost_nano_usd, entry.price_version
+
+
+def test_rows_of_the_ledger_are_charged_the_same(book: PriceBook) -> None:
+    """Whether by the compiled price or the slow way: before and after it is compiled, in any order of time and tier."""
+    target = Pricer(book, {"mine": ProviderPricing()}, [row(2, from_date=date(2026, 7, 1))]).for_target(
+        "mine", "anthropic", "claude-sonnet-4-5"
+    )
+    assert target is not None
+    usages = (MTOK, Usage(300_000, 5, 299_999), Usage(1, other={"web_searches": 2}), Usage(2**40), Usage())
+    for at_ns in (MIDYEAR, MIDYEAR - 1, MIDYEAR - 1, MIDYEAR, MIDYEAR):
+        for usage in usages:
+            for tier in (None, "batch", "nobody's"):
+                assert charged(target, at_ns, usage, tier) == target.cost(usage, at_ns, tier)
+
+
+def test_a_row_that_no_price_holds_for_has_no_cost(book: PriceBook) -> None:
+    target = Pricer(book, {"mine": ProviderPricing()}, [row(2, from_date=date(2026, 7, 1))]).for_target(
+        "mine", None, "m"
+    )
+    assert target is not None
+    assert charged(target, MIDYEAR, MTOK) == (2 * USD, "config:prices[0]")
+    assert charged(target, MIDYEAR - 1, MTOK) == (None, "")
+
+
+def test_a_row_of_which_nothing_more_is_known_is_charged_by_its_two_counts(book: PriceBook) -> None:
+    target = Pricer(book, {"mine": ProviderPricing()}, [row(2, output_usd_per_mtok=3)]).for_target("mine", None, "m")
+    assert target is not None
+    for _ in range(2):
+        entry = LedgerRecord(1, "r", MIDYEAR, "k")
+        entry.estimate(10, 100)
+        target.charge(entry, None)
+        assert (entry.cost_nano_usd, entry.price_version) == (10 * 2000 + 100 * 3000, "config:prices[0]")
 
 
 def test_rows_have_tiers(book: PriceBook) -> None:
