@@ -6,7 +6,7 @@ connections are not. Everything happens inside the calls that deliver bytes, so 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic_ns
 from typing import Any
 
@@ -185,11 +185,10 @@ class Play:
         )
         self.pipeline = Pipeline(self.snapshot, self.books, WireResponder(), RequestIds(0, 0), self.counts.append)
         self.up = self.accounts["up"]
-        self.responder.calls.clear()
         self.client = self.connect()
 
-    async def _handle(self, exchange: Exchange) -> None:
-        await self.pipeline.handle(exchange)
+    def _handle(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+        return self.pipeline.handle(exchange)
 
     def connect(self) -> FakeTransport:
         """Another client's connection, which is the one in use from now on."""
@@ -214,9 +213,9 @@ class Play:
         assert len(self.books.rows) == 1
         return self.books.rows[0]
 
-    @property
-    def is_at_rest(self) -> bool:
-        """Whether no call is under way."""
+    def comes_to_rest(self) -> bool:
+        """One turn of the loop for the client's connection; then, whether no call is under way."""
+        self.client.settle()
         return self.door.port.in_flight == 0 and not self.door.crashes
 
 

@@ -171,7 +171,7 @@ def test_a_large_answer_waits_for_a_slow_client(play: Play) -> None:
         at += 65536
     assert at < len(data), "the provider was read to the end while the client took nothing"
     assert len(play.client.sent) < len(LARGE)
-    while not play.is_at_rest:
+    while not play.comes_to_rest():
         play.client.flush()
         if at < len(data) and play.up.transports[-1].reading:
             play.answer(data[at : at + 65536])
@@ -413,7 +413,7 @@ def test_the_last_byte_waits_for_the_disk(play: Play, kind: str) -> None:
     assert len(play.client.sent) == play.books.sent_bytes[0]
     on_disk.resolve(None)
     assert play.reply().whole
-    assert play.is_at_rest
+    assert play.comes_to_rest()
 
 
 def test_a_client_that_leaves_while_the_disk_works_changes_nothing(play: Play) -> None:
@@ -424,4 +424,4 @@ def test_a_client_that_leaves_while_the_disk_works_changes_nothing(play: Play) -
     play.client.lose()
     assert (play.row.status, play.row.cost_nano_usd) == (200, COST_NANO_USD)
     assert play.counts == ["client_gone"]
-    assert play.is_at_rest
+    assert play.comes_to_rest()

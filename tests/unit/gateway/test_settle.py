@@ -8,6 +8,7 @@ import pytest
 
 from fastgw.domain.usage import usage_of
 from fastgw.gateway import settle
+from fastgw.gateway.context import Call
 from tests.unit.gateway.playbook import (
     CHAT,
     COST_NANO_USD,
@@ -27,7 +28,7 @@ from tests.unit.gateway.playbook import (
 def test_the_row_that_stands_if_the_process_dies(play: Play) -> None:
     play.ask({**CHAT, "max_tokens": 50, "n": 2})
     (row,) = play.books.opened_rows
-    assert (row.outcome, row.usage_source, row.status) == ("unknown", "none", 0)
+    assert (row.outcome, row.usage_source, row.status) == ("unknown", "estimated", 0)
     text_bytes = len("gpt") + len("user") + len("hello")
     assert (row.input_tokens, row.output_tokens) == (-(-text_bytes // 3), 100)
     assert row.cost_nano_usd == row.input_tokens * 1000 + row.output_tokens * 2000
@@ -143,7 +144,7 @@ def test_every_way_out_is_settled_once(
     play: Play, happen: Callable[[Play], None], status: int, code: str, source: str, is_charged: bool
 ) -> None:
     happen(play)
-    assert play.is_at_rest
+    assert play.comes_to_rest()
     assert (play.row.status, play.row.error_code, play.row.usage_source) == (status, code, source)
     assert play.row.outcome == "settled"
     assert bool(play.row.cost_nano_usd) is is_charged
@@ -152,25 +153,25 @@ def test_every_way_out_is_settled_once(
     assert [row.id for row in play.books.opened_rows] == ([] if happen is ask_for_the_unknown else [play.row.id])
 
 
-def test_later_settlements_are_no_ops(play: Play) -> None:
+def test_later_settlements_are_no_ops(play: Play, calls: list[Call]) -> None:
     succeed(play)
-    call = play.last_call
+    call = calls[-1]
     settle.complete(call, play.books, 500, settle.NOTHING, "none")
     settle.abandoned(call, play.books, 502, "provider_timeout")
     assert (play.row.status, play.row.cost_nano_usd) == (200, COST_NANO_USD)
 
 
-def test_a_call_without_a_row_is_not_settled(play: Play) -> None:
+def test_a_call_without_a_row_is_not_settled(play: Play, calls: list[Call]) -> None:
     play.ask(key="")
-    call = play.last_call
+    call = calls[-1]
     settle.complete(call, play.books, 200, settle.NOTHING, "none")
     settle.abandoned(call, play.books, 502, "provider_timeout")
     assert play.books.rows == []
 
 
-def test_the_units_go_into_their_columns(play: Play) -> None:
+def test_the_units_go_into_their_columns(play: Play, calls: list[Call]) -> None:
     play.ask()
-    call = play.last_call
+    call = calls[-1]
     usage = usage_of(
         {
             "input_tokens": 1000,
@@ -208,8 +209,8 @@ def test_what_was_reported_before_the_cut_counts(play: Play) -> None:
     assert play.row.output_tokens > 1, "the bytes that came are worth more than the provisional count"
 
 
-def test_waiting_for_the_provider_is_not_our_overhead(play: Play) -> None:
+def test_waiting_for_the_provider_is_not_our_overhead(play: Play, calls: list[Call]) -> None:
     succeed(play)
-    call = play.last_call
+    call = calls[-1]
     assert call.upstream_ns > 0
     assert play.row.overhead_ns == play.row.latency_ns - call.upstream_ns
