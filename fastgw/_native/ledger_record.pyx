@@ -193,7 +193,6 @@ cdef Py_ssize_t most_bytes_of(dict items) except -1:
     cdef PyObject* name = NULL
     cdef PyObject* value = NULL
     cdef Text text
-    cdef int64_t number
     while PyDict_Next(items, &at, &name, &value):
         find_text(name, &text)
         total += text.size + 2 * MAX_HEAD_BYTES
@@ -201,7 +200,7 @@ cdef Py_ssize_t most_bytes_of(dict items) except -1:
             find_text(value, &text)
             total += text.size
         else:
-            number = whole(<object>value)
+            whole(<object>value)     # refuses what is no int64
     return total
 
 
