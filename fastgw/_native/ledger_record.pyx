@@ -200,7 +200,7 @@ cdef Py_ssize_t most_bytes_of(dict items) except -1:
             find_text(value, &text)
             total += text.size
         else:
-            whole(<object>value)
+            whole(<object>value)     # refuses what is no int64
     return total
 
 

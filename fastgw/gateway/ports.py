@@ -69,7 +69,7 @@ class TargetPricing(Protocol):
     """The price of one target."""
 
     def charge(self, row: LedgerRecord, service_tier: str | None, usage: Usage | None = None) -> None:
-        """Write on the row what its counts cost, in nano-USD, rounded once, and which price made it; None when none holds at its time.
+        """Write on the row what its counts cost, in nano-USD, rounded once, and which price made it; None when none holds.
 
         ``usage`` is what the counts were taken from: it tells more of them apart.
         """

@@ -192,21 +192,31 @@ async def _relay_stream(call: Call, admission: Admission, answer: Answer, record
         if not meter.ended:
             raise
     held.append(meter.rest())
-    if not meter.ended and head.content_length < 0 and not head.chunked:
-        raise GatewayError(
-            "provider_connection_lost",
-            f"provider `{admission.route.provider}` closed the connection before the end of its stream",
-            status=502,
-            source="upstream",
-        )
+    if not meter.ended:
+        _refuse_cut(admission.route, head)
     call.upstream_ns = monotonic_ns() - call.sent_at_ns
-    if meter.error_seen and call.entry is not None:
-        call.entry.error_code = "provider_stream_error"
+    _note_error_event(call, meter)
     settle.complete(call, recorder, head.status, *meter.final(call.text_bytes), meter.service_tier)
     await _on_disk(recorder)
     held.append(_cost_comment(call))
     exchange.send(b"".join(held))
     exchange.finish()
+
+
+def _note_error_event(call: Call, meter: StreamMeter) -> None:
+    if meter.error_seen and call.entry is not None:
+        call.entry.error_code = "provider_stream_error"
+
+
+def _refuse_cut(route: Route, head: ResponseHead) -> None:
+    """A stream without its closing event: only framing tells the end from a cut, and one that runs until close has none."""
+    if head.content_length < 0 and not head.chunked:
+        raise GatewayError(
+            "provider_connection_lost",
+            f"provider `{route.provider}` closed the connection before the end of its stream",
+            status=502,
+            source="upstream",
+        )
 
 
 def _cost_nano_usd(call: Call) -> int:
