@@ -36,29 +36,24 @@ def complete(
     if entry is None or call.settled:
         return
     _itemise(entry, usage)
-    _write_down(call, entry, recorder, status, source, tier, usage)
-
-
-def complete_filled(call: Call, entry: LedgerRecord, recorder: Recorder, status: int, tier: str | None) -> None:
-    """The same for a row that has the reported counts already."""
-    if not call.settled:
-        _write_down(call, entry, recorder, status, "reported", tier)
-
-
-def _write_down(
-    call: Call,
-    entry: LedgerRecord,
-    recorder: Recorder,
-    status: int,
-    source: UsageSource,
-    tier: str | None,
-    usage: Usage | None = None,
-) -> None:
-    call.settled = True
     if usage is NOTHING:
         entry.charge(0, "")
     elif call.price is not None:
         call.price.charge(entry, tier, usage)
+    _write_down(call, entry, recorder, status, source)
+
+
+def complete_filled(call: Call, entry: LedgerRecord, recorder: Recorder, status: int, tier: str | None) -> None:
+    """The same for a row that has the reported counts already."""
+    if call.settled:
+        return
+    if call.price is not None:
+        call.price.charge(entry, tier)
+    _write_down(call, entry, recorder, status, "reported")
+
+
+def _write_down(call: Call, entry: LedgerRecord, recorder: Recorder, status: int, source: UsageSource) -> None:
+    call.settled = True
     received_ns = call.exchange.received_ns
     latency_ns = monotonic_ns() - received_ns
     first_token_ns = call.first_token_at_ns - received_ns if call.first_token_at_ns else 0
