@@ -1,9 +1,8 @@
 """The memory-mapped journal: what a worker appends, a killed process does not take back.
 
 Owns the segment file format (docs/adr/0002-journal-format.md). The one invariant: a record is visible if and only if
-its commit word is, and that is stored last, with release ordering. It does not know what a payload means (a ledger
-record packs its own), who drains
-the files, or what time it is. One thread appends; only ``JournalWriter.sync`` may run in another.
+its commit word is, and that is stored last, with release ordering. It does not know what a payload means (a row of the
+ledger packs its own), who drains the files, or what time it is. One thread appends; only ``JournalWriter.sync`` may run in another.
 
 A segment is a 64-byte header and then records at multiples of 8 bytes; all integers are little-endian::
 
@@ -47,17 +46,12 @@ _ZEROS = bytes(65536)
 @cython.final
 cdef class JournalWriter:
     cdef uint8_t *_map
-    cdef int64_t _used_bytes
-    cdef int64_t _segment_bytes
-    cdef int64_t _max_journal_bytes
+    cdef int64_t _used_bytes, _segment_bytes, _max_journal_bytes
     cdef uint64_t _token
     cdef uint32_t _writer
     cdef int64_t _sequence
     cdef int _fd
-    cdef bint _stuck
-    cdef bint _closed
-    cdef bint _keep_unsynced
-    cdef bint _new_names
+    cdef bint _stuck, _closed, _keep_unsynced, _new_names
     cdef list _unsynced
     cdef RecordBuffer _packed
     cdef str _directory
@@ -270,9 +264,7 @@ def _sync_directory(str path):
 cdef class JournalReader:
     cdef int _fd
     cdef uint64_t _token
-    cdef int64_t _segment_bytes
-    cdef int64_t _position_bytes
-    cdef int64_t _sealed_end
+    cdef int64_t _segment_bytes, _position_bytes, _sealed_end
     cdef bint _torn
 
     def __cinit__(self, str path not None):

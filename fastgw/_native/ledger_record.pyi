@@ -3,11 +3,19 @@
 from typing import final
 
 @final
-class LedgerRecord:
-    """``fastgw.domain.entry.LedgerEntry`` for the side that writes: the same names, meanings and defaults; what is read back is that.
+class RecordBuffer:
+    """Room for one packed row, for the native modules; it grows to the largest and stays so."""
 
-    Numbers are int64, else ``OverflowError``; a text may hold anything but half of a surrogate pair. All attributes may be set: it is
-    a row, and whoever holds the call writes it. Unlike a struct it costs some 200 instructions to make and a thousand to encode.
+    def __new__(cls) -> RecordBuffer: ...
+
+@final
+class LedgerRecord:
+    """``fastgw.domain.entry.LedgerEntry`` for the side that writes: the same names, meanings and defaults; what is read back is
+    that.
+
+    Numbers are int64, else ``OverflowError``; a text may hold anything but half of a surrogate pair. All attributes may be set:
+    it is a row, and whoever holds the call writes it. It takes some 700 instructions to make and 1,000 to pack, where msgspec takes
+    2,000 and 3,700 for the struct.
     """
 
     id: int
@@ -71,6 +79,23 @@ class LedgerRecord:
 
     def estimate(self, input_tokens: int, output_tokens: int, /) -> None:
         """The usage that is charged if nothing else is heard of the call."""
+
+    def itemise(
+        self,
+        input_tokens: int,
+        output_tokens: int,
+        cached_input_tokens: int,
+        cache_write_tokens: int,
+        cache_write_1h_tokens: int,
+        reasoning_tokens: int,
+        input_audio_tokens: int,
+        output_audio_tokens: int,
+        input_image_tokens: int,
+        output_image_tokens: int,
+        other_usage: dict[str, int] | None,
+        /,
+    ) -> None:
+        """What was used. Cache writes that are not for 1 hour are counted as for 5 minutes, which is what most of them are."""
 
     def charge(self, cost_nano_usd: int | None, price_version: str, /) -> None:
         """What it costs and by which price; None and an empty name when no price is known."""

@@ -1,7 +1,7 @@
 # The ledger entry of a call while it is being made: written on the hot path, read only after it has been through the journal.
 #
 # Invariant: what `pack` writes is, byte for byte, what msgspec writes for `domain.entry.LedgerEntry` with the same values: an array
-# of its fields in their order (MessagePack, https://github.com/msgpack/msgpack/blob/master/spec.md), each integer in its shortest form.
+# of its fields in their order, each number in its shortest form (https://github.com/msgpack/msgpack/blob/master/spec.md).
 # Its attributes are public, unlike those of other native classes: it is a row, and whoever holds the call writes it.
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -12,19 +12,26 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 cdef extern from "Python.h":
-    # Kept by the string itself: asking twice costs nothing and cannot fail.
-    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
     # Unlike Cython's own conversion it takes no fraction for a whole number.
     int64_t whole "PyLong_AsLongLong"(object value) except? -1
 
 cdef extern from *:
     """
+    /* The text of a str, which keeps it: asking twice costs nothing and cannot fail. */
+    static inline const char *fastgw_utf8(PyObject *text, Py_ssize_t *size) {
+        if (PyUnicode_Check(text) && PyUnicode_IS_COMPACT_ASCII(text)) {
+            *size = PyUnicode_GET_LENGTH(text);
+            return (const char *)PyUnicode_1BYTE_DATA(text);
+        }
+        return PyUnicode_AsUTF8AndSize(text, size);
+    }
     /* The last `bytes` bytes of a number, the highest first, and rubbish behind them up to the eighth. */
     static inline void fastgw_store_big_endian(unsigned char *at, uint64_t bits, int bytes) {
         bits = __builtin_bswap64(bits << (64 - 8 * bytes));
         memcpy(at, &bits, 8);
     }
     """
+    const char* utf8 "fastgw_utf8"(PyObject* text, Py_ssize_t* size) except NULL
     void store_big_endian "fastgw_store_big_endian"(uint8_t* at, uint64_t bits, int bytes) noexcept nogil
 
 cdef enum:
@@ -90,6 +97,23 @@ cdef class LedgerRecord:
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
 
+    def itemise(
+        self, int64_t input_tokens, int64_t output_tokens, int64_t cached_input_tokens, int64_t cache_write_tokens,
+        int64_t cache_write_1h_tokens, int64_t reasoning_tokens, int64_t input_audio_tokens, int64_t output_audio_tokens,
+        int64_t input_image_tokens, int64_t output_image_tokens, dict other_usage, /,
+    ):
+        self.input_tokens = input_tokens
+        self.output_tokens = output_tokens
+        self.cached_input_tokens = cached_input_tokens
+        self.cache_write_5m_tokens = cache_write_tokens - cache_write_1h_tokens
+        self.cache_write_1h_tokens = cache_write_1h_tokens
+        self.reasoning_tokens = reasoning_tokens
+        self.input_audio_tokens = input_audio_tokens
+        self.output_audio_tokens = output_audio_tokens
+        self.input_image_tokens = input_image_tokens
+        self.output_image_tokens = output_image_tokens
+        self.other_usage = other_usage
+
     def charge(self, cost_nano_usd, str price_version not None, /):
         self.cost_nano_usd = cost_nano_usd
         self.price_version = price_version
@@ -141,25 +165,25 @@ cdef class RecordBuffer:
 
 
 cdef int find_texts(LedgerRecord record, Text* texts) except -1:
-    find_text(record.request_id, &texts[0])
-    find_text(record.key, &texts[1])
-    find_text(record.user, &texts[2])
-    find_text(record.team, &texts[3])
-    find_text(record.alias, &texts[4])
-    find_text(record.target, &texts[5])
-    find_text(record.provider, &texts[6])
-    find_text(record.region, &texts[7])
-    find_text(record.dialect, &texts[8])
-    find_text(record.operation, &texts[9])
-    find_text(record.error_code, &texts[10])
-    find_text(record.outcome, &texts[11])
-    find_text(record.usage_source, &texts[12])
-    find_text(record.price_version, &texts[13])
+    find_text(<PyObject*>record.request_id, &texts[0])
+    find_text(<PyObject*>record.key, &texts[1])
+    find_text(<PyObject*>record.user, &texts[2])
+    find_text(<PyObject*>record.team, &texts[3])
+    find_text(<PyObject*>record.alias, &texts[4])
+    find_text(<PyObject*>record.target, &texts[5])
+    find_text(<PyObject*>record.provider, &texts[6])
+    find_text(<PyObject*>record.region, &texts[7])
+    find_text(<PyObject*>record.dialect, &texts[8])
+    find_text(<PyObject*>record.operation, &texts[9])
+    find_text(<PyObject*>record.error_code, &texts[10])
+    find_text(<PyObject*>record.outcome, &texts[11])
+    find_text(<PyObject*>record.usage_source, &texts[12])
+    find_text(<PyObject*>record.price_version, &texts[13])
     return 0
 
 
-cdef inline int find_text(object value, Text* text) except -1:
-    text.start = PyUnicode_AsUTF8AndSize(value, &text.size)
+cdef inline int find_text(PyObject* value, Text* text) except -1:
+    text.start = utf8(value, &text.size)
     return 0
 
 
@@ -169,15 +193,14 @@ cdef Py_ssize_t most_bytes_of(dict items) except -1:
     cdef PyObject* name = NULL
     cdef PyObject* value = NULL
     cdef Text text
-    cdef int64_t number
     while PyDict_Next(items, &at, &name, &value):
-        find_text(<object>name, &text)
+        find_text(name, &text)
         total += text.size + 2 * MAX_HEAD_BYTES
         if isinstance(<object>value, str):
-            find_text(<object>value, &text)
+            find_text(value, &text)
             total += text.size
         else:
-            number = whole(<object>value)
+            whole(<object>value)     # refuses what is no int64
     return total
 
 
@@ -279,10 +302,10 @@ cdef Out put_map(Out at, dict items) except NULL:
     else:
         at = put_number(at, 0xDE, size, 2) if size < 0x10000 else put_number(at, 0xDF, size, 4)
     while PyDict_Next(items, &position, &name, &value):
-        find_text(<object>name, &text)
+        find_text(name, &text)
         at = put_text(at, &text)
         if isinstance(<object>value, str):
-            find_text(<object>value, &text)
+            find_text(value, &text)
             at = put_text(at, &text)
         else:
             at = put_int(at, whole(<object>value))

@@ -68,13 +68,11 @@ class Account(Protocol):
 class TargetPricing(Protocol):
     """The price of one target."""
 
-    def cost(self, usage: Usage, at_unix_ns: int, service_tier: str | None) -> tuple[int, str] | None:
-        """Nano-USD, rounded once, and the version of the price that made it; None when no price holds at that time."""
+    def charge(self, row: LedgerRecord, service_tier: str | None, usage: Usage | None = None) -> None:
+        """Write on the row what its counts cost, in nano-USD, rounded once, and which price made it; None when none holds.
 
-    def estimate(
-        self, input_tokens: int, output_tokens: int, at_unix_ns: int, service_tier: str | None
-    ) -> tuple[int, str] | None:
-        """The same before the call, when nothing is known but two counts."""
+        ``usage`` is what the counts were taken from: it tells more of them apart.
+        """
 
 
 class Pricing(Protocol):

@@ -17,7 +17,7 @@ from fastgw.domain.money import format_usd
 from fastgw.gateway import settle
 from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
-from fastgw.gateway.metering import PlainMeter, StreamMeter, read_whole
+from fastgw.gateway.metering import PlainMeter, StreamMeter, fill_row, read_whole
 from fastgw.gateway.ports import Answer, Recorder
 from fastgw.gateway.snapshot import Route
 from fastgw.providers.failure import explain_failure
@@ -97,6 +97,12 @@ async def _relay_refusal(call: Call, route: Route, answer: Answer, recorder: Rec
 
 
 def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, recorder: Recorder) -> None:
+    entry = call.entry
+    if entry is not None:
+        filled, tier = fill_row(call.operation, body, entry)
+        if filled:
+            settle.complete_filled(call, entry, recorder, head.status, tier)
+            return
     reading = read_whole(call.operation, body, call.text_bytes)
     if reading is None:
         call.meter = PlainMeter(call.operation)
@@ -186,21 +192,31 @@ async def _relay_stream(call: Call, admission: Admission, answer: Answer, record
         if not meter.ended:
             raise
     held.append(meter.rest())
-    if not meter.ended and head.content_length < 0 and not head.chunked:
-        raise GatewayError(
-            "provider_connection_lost",
-            f"provider `{admission.route.provider}` closed the connection before the end of its stream",
-            status=502,
-            source="upstream",
-        )
+    if not meter.ended:
+        _refuse_cut(admission.route, head)
     call.upstream_ns = monotonic_ns() - call.sent_at_ns
-    if meter.error_seen and call.entry is not None:
-        call.entry.error_code = "provider_stream_error"
+    _note_error_event(call, meter)
     settle.complete(call, recorder, head.status, *meter.final(call.text_bytes), meter.service_tier)
     await _on_disk(recorder)
     held.append(_cost_comment(call))
     exchange.send(b"".join(held))
     exchange.finish()
+
+
+def _note_error_event(call: Call, meter: StreamMeter) -> None:
+    if meter.error_seen and call.entry is not None:
+        call.entry.error_code = "provider_stream_error"
+
+
+def _refuse_cut(route: Route, head: ResponseHead) -> None:
+    """A stream without its closing event: only framing tells the end from a cut, and one that runs until close has none."""
+    if head.content_length < 0 and not head.chunked:
+        raise GatewayError(
+            "provider_connection_lost",
+            f"provider `{route.provider}` closed the connection before the end of its stream",
+            status=502,
+            source="upstream",
+        )
 
 
 def _cost_nano_usd(call: Call) -> int:

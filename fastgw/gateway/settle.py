@@ -24,9 +24,7 @@ def open_(call: Call, admission: Admission, recorder: Recorder) -> None:
     call.entry = entry = admission.entry
     call.price = price = admission.route.price
     if price is not None:
-        found = price.estimate(entry.input_tokens, entry.output_tokens, entry.started_ns, admission.service_tier)
-        if found is not None:
-            entry.charge(*found)
+        price.charge(entry, admission.service_tier)
     recorder.opened(entry)
 
 
@@ -37,16 +35,25 @@ def complete(
     entry = call.entry
     if entry is None or call.settled:
         return
-    call.settled = True
-    entry.input_tokens = usage.input_tokens
-    entry.output_tokens = usage.output_tokens
+    _itemise(entry, usage)
     if usage is NOTHING:
         entry.charge(0, "")
-    else:
-        _itemise(entry, usage)
-        price = call.price
-        found = price.cost(usage, entry.started_ns, tier) if price is not None else None
-        entry.charge(*found or (None, ""))
+    elif call.price is not None:
+        call.price.charge(entry, tier, usage)
+    _write_down(call, entry, recorder, status, source)
+
+
+def complete_filled(call: Call, entry: LedgerRecord, recorder: Recorder, status: int, tier: str | None) -> None:
+    """The same for a row that has the reported counts already."""
+    if call.settled:
+        return
+    if call.price is not None:
+        call.price.charge(entry, tier)
+    _write_down(call, entry, recorder, status, "reported")
+
+
+def _write_down(call: Call, entry: LedgerRecord, recorder: Recorder, status: int, source: UsageSource) -> None:
+    call.settled = True
     received_ns = call.exchange.received_ns
     latency_ns = monotonic_ns() - received_ns
     first_token_ns = call.first_token_at_ns - received_ns if call.first_token_at_ns else 0
@@ -55,16 +62,19 @@ def complete(
 
 
 def _itemise(entry: LedgerRecord, usage: Usage) -> None:
-    entry.cached_input_tokens = usage.cache_read_tokens
-    entry.reasoning_tokens = usage.output_reasoning_tokens
-    entry.input_audio_tokens = usage.input_audio_tokens
-    entry.output_audio_tokens = usage.output_audio_tokens
-    entry.input_image_tokens = usage.input_image_tokens
-    entry.output_image_tokens = usage.output_image_tokens
-    entry.other_usage = usage.other
-    if usage.cache_write_tokens:
-        entry.cache_write_5m_tokens = usage.cache_write_tokens - usage.cache_write_1h_tokens
-        entry.cache_write_1h_tokens = usage.cache_write_1h_tokens
+    entry.itemise(
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.cache_write_1h_tokens,
+        usage.output_reasoning_tokens,
+        usage.input_audio_tokens,
+        usage.output_audio_tokens,
+        usage.input_image_tokens,
+        usage.output_image_tokens,
+        usage.other,
+    )
 
 
 def abandoned(call: Call, recorder: Recorder, status: int, code: str) -> None:

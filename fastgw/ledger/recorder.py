@@ -71,11 +71,19 @@ class Recorder:
 
     def opened(self, entry: LedgerRecord) -> None:
         """Record an admitted call, with its estimate as cost: the row it becomes if nothing else is recorded."""
-        self._record(OPENED, entry)
+        try:
+            if self._waiting or not self._append_record(OPENED, entry):
+                self._keep(OPENED, entry)
+        except ValueError:  # longer than a segment: no later try can help it
+            self.lost_records += 1
 
     def settled(self, entry: LedgerRecord) -> None:
         """Record what a call has really come to; once for each ``opened``."""
-        self._record(SETTLED, entry)
+        try:
+            if self._waiting or not self._append_record(SETTLED, entry):
+                self._keep(SETTLED, entry)
+        except ValueError:  # as above
+            self.lost_records += 1
 
     def flush(self) -> None:
         """Try to bring waiting records to the journal; a no-op when there are none."""
@@ -103,19 +111,13 @@ class Recorder:
         self._waiting_bytes = 0
         self._writer.close()
 
-    def _record(self, kind: int, entry: LedgerRecord) -> None:
-        try:
-            if self._waiting or not self._append_record(kind, entry):
-                self._keep(kind, entry.id, entry.encode())
-        except ValueError:  # longer than a segment: no later try can help it
-            self.lost_records += 1
-
-    def _keep(self, kind: int, record_id: int, payload: bytes) -> None:
+    def _keep(self, kind: int, entry: LedgerRecord) -> None:
+        payload = entry.encode()
         needed_bytes = len(payload) + _WAITING_BYTES
         if self._waiting_bytes + needed_bytes > self._max_buffer_bytes:
             self.lost_records += 1
             return
-        self._waiting.append((kind, record_id, payload))
+        self._waiting.append((kind, entry.id, payload))
         self._waiting_bytes += needed_bytes
 
 

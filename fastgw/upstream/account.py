@@ -67,7 +67,8 @@ class ProviderAccount:
         connection = self._pool.take_idle()
         if connection is None:
             return None
-        return self._send(connection, head, body, monotonic_ns())
+        connection.send(head, body, self._first_byte_ns, self._idle_ns, monotonic_ns() + self._total_ns)
+        return connection
 
     async def send_fresh(self, head: bytes, body: bytes | None) -> ProviderConn:
         """Write one request on a new connection.
@@ -76,9 +77,7 @@ class ProviderAccount:
             GatewayError: 502 ``provider_unreachable``, 503 ``provider_busy``, 504 ``provider_connect_timeout``.
         """
         started_ns = monotonic_ns()
-        return self._send(await self._open(started_ns), head, body, started_ns)
-
-    def _send(self, connection: ProviderConn, head: bytes, body: bytes | None, started_ns: int) -> ProviderConn:
+        connection = await self._open(started_ns)
         connection.send(head, body, self._first_byte_ns, self._idle_ns, started_ns + self._total_ns)
         return connection
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROW = re.compile(r"^\| `([a-z_]+)` \| (.+?) \| (client|policy|upstream|internal) \| .+ \|$", re.MULTILINE)
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # A function that makes an error, and at which of its positions the code stands.
-MAKERS = {"GatewayError": 0, "_refuse": 0, "_problem": 1, "abandoned": 3}
+MAKERS = {"GatewayError": 0, "_refuse": 0, "_problem": 1, "abandoned": 3, "_give_up": 2}
 
 
 def texts(node: ast.AST | None) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The native row and msgspec write the same bytes for the same values, and the entry that is read back is the one that was meant."""
+"""The native row and msgspec write the same bytes for the same values, and the entry that is read back is the one meant."""
 
 from __future__ import annotations
 

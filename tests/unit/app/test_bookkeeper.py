@@ -81,7 +81,10 @@ def test_what_the_dead_left_is_in_the_ledger_before_it_is_ready(inherit: Inherit
         assert outcomes(inheritance.settings.ledger.database_path) == {call_id(1): "settled", call_id(7): "unknown"}
         status, spend = await ask("/admin/api/spend?by=team")
         assert status == 200
-        assert [(row["group"], row["cost_usd"]) for row in spend["rows"]] == [(["t"], "2.000000001"), ([""], "0.000000005")]
+        assert [(row["group"], row["cost_usd"]) for row in spend["rows"]] == [
+            (["t"], "2.000000001"),
+            ([""], "0.000000005"),
+        ]
         status, page = await ask("/metrics")
         assert status == 200
         assert "fastgw_cost_usd_total" in page
@@ -161,7 +164,12 @@ def test_a_database_that_cannot_be_used_stops_the_start(
     monkeypatch.setattr(bookkeeper, "TAKE_OVER_S", 0.06)
     inheritance = inherit()
     path = inheritance.settings.ledger.database_path
-    reason = {"owned": "another process owns", "newer": "newer build", "garbage": "not a database", "folder": "unable to open"}
+    reason = {
+        "owned": "another process owns",
+        "newer": "newer build",
+        "garbage": "not a database",
+        "folder": "unable to open",
+    }
     if trouble == "owned":
         owner = OwnedDatabase(path)
     elif trouble == "newer":

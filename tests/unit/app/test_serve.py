@@ -40,12 +40,11 @@ import msgspec
 from fastgw.app import demo, serve
 from fastgw.app.cli import main
 # Only the addresses differ from the real ones: this machine may serve something there.
-serve.DEMO_LISTEN, serve.DEMO_ADMIN_LISTEN = "127.0.0.1:0", f"127.0.0.1:{demo.free_port()}"
 discover = serve.discover
 def discover_elsewhere(env):
     found = discover(env)
-    server = msgspec.structs.replace(found.server, listen=serve.DEMO_LISTEN)
-    admin = msgspec.structs.replace(found.admin, listen=serve.DEMO_ADMIN_LISTEN)
+    server = msgspec.structs.replace(found.server, listen="127.0.0.1:0")
+    admin = msgspec.structs.replace(found.admin, listen=f"127.0.0.1:{demo.free_port()}")
     return msgspec.structs.replace(found, server=server, admin=admin)
 serve.discover = discover_elsewhere
 os.chdir(sys.argv[1])
@@ -69,11 +68,13 @@ def end(process: Process) -> None:
 
 
 def test_the_demo_serves_its_own_provider(tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", SCRIPT, str(tmp_path), "serve", "--demo", "--workers", "2"]
-    with running(argv, {"FASTGW_DEMO_DIR": str(tmp_path)}) as process:
-        url = process.wait_for(r"fastgw serves on (http\S+) with 2 worker\(s\); providers: demo-openai, demo-anthropic").group(1)
+    argv = [sys.executable, "-c", SCRIPT, str(tmp_path), "serve", "--demo", "--port", "0", "--workers", "2"]
+    with running(argv, {"TMPDIR": str(tmp_path)}) as process:
+        url = process.wait_for(
+            r"fastgw serves on (http\S+) with 2 worker\(s\); providers: demo-openai, demo-anthropic"
+        ).group(1)
         lines = process.wait_for(r"try it:\n  curl (.*)\n  curl (.*)\n")
-        assert f"ledger: {tmp_path}/fastgw.db" in process.output
+        assert re.search(rf"ledger: {tmp_path}/fastgw-demo-\w+/fastgw.db\n", process.output)
         assert re.search(r"admin token \(this run\): \S{32}", process.output)
         for line in lines.groups():
             address, credential, kind, body = re.fullmatch(r"(\S+) -H '(.*)' -H '(.*)' -d '(.*)'", line).groups()  # type: ignore[union-attr]
@@ -89,7 +90,9 @@ def test_without_a_file_it_finds_providers_and_keeps_one_key(tmp_path: Path) -> 
     keys = []
     for _ in range(2):
         argv = [sys.executable, "-c", SCRIPT, str(tmp_path), "serve"]
-        with running(argv, {"OPENAI_API_KEY": "sk-" + "o" * 40, "ANTHROPIC_API_KEY": "", "FASTGW_CONFIG": ""}) as process:
+        with running(
+            argv, {"OPENAI_API_KEY": "sk-" + "o" * 40, "ANTHROPIC_API_KEY": "", "FASTGW_CONFIG": ""}
+        ) as process:
             process.wait_for(r"providers: openai\n")
             keys.append(process.wait_for(r"gateway key: (\S+)\n").group(1))
             end(process)
@@ -110,13 +113,13 @@ def test_check_says_what_would_be_served(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("provider", ['price_source = "nobody"', "max_idle_connections = 0.5", 'price = { input = 1 }'])
+@pytest.mark.parametrize("provider", ['price_source = "nobody"', "max_idle_connections = 0.5", "price = { input = 1 }"])
 def test_what_cannot_be_priced_or_read_is_refused_by_both(tmp_path: Path, provider: str) -> None:
     path = write(tmp_path, provider)
     with pytest.raises(ConfigError) as checked:
         serving.check(path, {"K": KEY})
     with pytest.raises(ConfigError) as served:
-        serving.serve(path, demo=False, workers=None, env={"K": KEY})
+        serving.serve(path, workers=None, env={"K": KEY})
     assert str(checked.value) == str(served.value)
     assert list(tmp_path.iterdir()) == [path]
 
