@@ -36,6 +36,7 @@ class Kind(NamedTuple):
     model: str
     streamed: bool
     last_event: bytes = b""
+    more_headers: str = ""
 
 
 KINDS = (
@@ -64,7 +65,7 @@ def request_bytes(kind: Kind, key: str, call_id: str) -> bytes:
     ).encode()
     head = (
         f"POST {kind.path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n"
-        f"anthropic-version: 2023-06-01\r\nx-request-id: {call_id}\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"anthropic-version: 2023-06-01\r\nx-request-id: {call_id}\r\n{kind.more_headers}content-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
@@ -109,6 +110,23 @@ async def one_call(port: int, key: str, call_id: str, kind: Kind = KINDS[0]) -> 
         return await converse(reader, writer, key, call_id, kind)
     finally:
         writer.close()
+
+
+def make_calls(port: int, key: str, prefix: str, count: int, kind: Kind = KINDS[0]) -> dict[str, Fate]:
+    """``count`` calls, 16 at once, each on a connection of its own."""
+    fates: dict[str, Fate] = {}
+    waiting = [f"{prefix}-{number}" for number in range(count)]
+
+    async def client() -> None:
+        while waiting:
+            call_id = waiting.pop()
+            fates[call_id] = await one_call(port, key, call_id, kind)
+
+    async def run() -> None:
+        await asyncio.gather(*(client() for _ in range(16)))
+
+    asyncio.run(run())
+    return fates
 
 
 class Load:

@@ -172,24 +172,23 @@ def test_a_database_that_cannot_be_used_stops_the_start(
         "garbage": "not a database",
         "folder": "unable to open",
     }
-    if trouble == "owned":
-        owner = OwnedDatabase(path)
-    elif trouble == "newer":
+    owner = OwnedDatabase(path) if trouble == "owned" else None
+    if trouble == "newer":
         connection = sqlite3.connect(path)
         connection.execute("PRAGMA user_version = 999")
         connection.close()
     elif trouble == "garbage":
         path.write_bytes(b"no database " * 1000)
-    else:
+    elif trouble == "folder":
         path.mkdir()
     ours, theirs = Control.pair()
     assert bookkeeper.main(inheritance, theirs, -1) == 1
-    (message,) = ours.receive(1) or ()
+    (message,) = ours.receive(1) or [{}]
     assert str(message["failed"]).startswith(f"ledger.url: the database {path} cannot be used: ")
     assert reason[trouble] in str(message["failed"])
     ours.close()
     theirs.close()
-    if trouble == "owned":
+    if owner is not None:
         owner.close()
 
 
@@ -202,7 +201,7 @@ def test_a_taken_address_stops_the_start_and_gives_the_database_free(inherit: In
         taken.bind((address.host, address.port))
         taken.listen()
         assert bookkeeper.main(inheritance, theirs, -1) == 1
-    (message,) = ours.receive(1) or ()
+    (message,) = ours.receive(1) or [{}]
     assert str(message["failed"]).startswith("admin.listen: expected an address that can be bound, got 127.0.0.1:")
     OwnedDatabase(inheritance.settings.ledger.database_path).close()
     ours.close()

@@ -10,6 +10,7 @@ from fastgw.config.load import load
 from fastgw.config.root import Settings
 from fastgw.domain.usage import Usage
 from fastgw.gateway.ports import Account
+from fastgw.spend.pricer import TargetPrice
 
 TEXT = """
 [providers.openai]
@@ -70,8 +71,8 @@ def test_an_address_of_ones_own_is_charged_by_a_vendors_list_only_when_told() ->
     usage = Usage(1_000_000, 0)
     listed = pricing.for_target("openai", MODEL, "")
     resold = pricing.for_target("resold", MODEL, "")
-    assert listed is not None
-    assert resold is not None
+    assert isinstance(listed, TargetPrice)
+    assert isinstance(resold, TargetPrice)
     cost = listed.cost(usage, 1_790_000_000_000_000_000, None)
     assert cost is not None
     assert cost == resold.cost(usage, 1_790_000_000_000_000_000, None)

@@ -18,6 +18,7 @@ from fastgw.config.load import load
 from fastgw.domain.usage import Usage
 from fastgw.mock_provider.bill import NANO, PRICES, price_usage
 from fastgw.mock_provider.usage import Usage as MockUsage
+from fastgw.spend.pricer import TargetPrice
 from fastgw.telemetry.stats_page import StatsPage
 
 ENV = {"FASTGW_DEMO_KEY": "sk-fgw-" + "d" * 40}
@@ -44,7 +45,7 @@ def test_the_text_is_good_and_asks_for_what_it_was_given() -> None:
 def test_it_charges_what_the_mock_bills(provider: str, model: str) -> None:
     settings = load(demo_text(9000, "127.0.0.1:1", "127.0.0.1:2", "sqlite:x.db", 1), ENV, Path())
     price = Pricing(settings).for_target(provider, f"{model}+words=3", "")
-    assert price is not None
+    assert isinstance(price, TargetPrice)
     found = price.cost(Usage(1_000_003, 77), 0, None)
     assert found is not None
     expected = price_usage(model, MockUsage(input=1_000_003, output=77 if "output" in PRICES[model] else 0))
@@ -73,7 +74,7 @@ def test_a_mock_that_cannot_listen_says_so() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert mock_main(taken.getsockname()[1])(inherited(), theirs, -1) == 1
-    (message,) = ours.receive(1) or ()
+    (message,) = ours.receive(1) or [{}]
     assert "demo: the mock provider cannot listen:" in str(message["failed"])
     assert "address already in use" in str(message["failed"])
     ours.close()

@@ -27,8 +27,8 @@ secret = "env:K"
 """
 
 
-def settings(*change: str) -> Settings:
-    return load(TEXT.replace(*change) if change else TEXT, {"K": "sk-" + "k" * 40}, Path())
+def settings(old: str = "", new: str = "") -> Settings:
+    return load(TEXT.replace(old, new) if old else TEXT, {"K": "sk-" + "k" * 40}, Path())
 
 
 @pytest.mark.parametrize(
