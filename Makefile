@@ -52,8 +52,9 @@ $(BUILT): $(INSTALLED) setup.py $(NATIVE)
 	@$(PY) setup.py -q build_ext --inplace -j$(JOBS)
 	@echo $(BUILD) > $@
 
+# The native modules are in place already; pip would compile each a second time.
 $(EDITABLE): pyproject.toml $(BUILT) $(PRICES)
-	@$(PY) -m pip install -q --no-build-isolation --no-deps -e .
+	@FASTGW_ONLY=none $(PY) -m pip install -q --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(PACKAGES): | $(PY)

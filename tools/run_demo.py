@@ -70,7 +70,7 @@ def say(call: str, answer: object, response: Any) -> None:
     print(f"  {call:<27} {' '.join(str(answer).split())[:52]:<52}  cost: {shown}", flush=True)
 
 
-def ask_openai(client: openai.OpenAI) -> int:
+def ask_openai(client: Any) -> int:
     """Every call of the OpenAI dialect; returns how many."""
     chat = client.chat.completions.with_raw_response.create(model=MODEL, messages=QUESTION)
     say("chat.completions", chat.parse().choices[0].message.content, chat)
@@ -87,7 +87,7 @@ def ask_openai(client: openai.OpenAI) -> int:
     return 5
 
 
-def ask_anthropic(client: anthropic.Anthropic) -> int:
+def ask_anthropic(client: Any) -> int:
     """Every call of the Anthropic dialect; returns how many."""
     message = client.messages.with_raw_response.create(model=MODEL, max_tokens=64, messages=QUESTION)
     say("messages", message.parse().content[0].text, message)

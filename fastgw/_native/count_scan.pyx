@@ -9,6 +9,7 @@ from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t
 from libc.string cimport memcmp
 from fastgw._native.json_grammar cimport Cursor, Scan, skip_name, skip_space, skip_value
+from fastgw._native.ledger_record cimport LedgerRecord
 
 cdef enum:
     MAX_COUNTS = 32
@@ -54,20 +55,23 @@ cdef class CountTable:
             self._counts[self._count] = Name(<Cursor>PyBytes_AS_STRING(part), len(part), groups[group])
             self._count += 1
 
-    def read(self, bytes block):
-        cdef int64_t found[MAX_COUNTS]
+    cdef bint _scan(self, Cursor p, Py_ssize_t size, int64_t* found) noexcept nogil:
         cdef Scan scan
-        cdef Cursor p = <Cursor>PyBytes_AS_STRING(block)
         cdef int index
-        cdef object value
-        cdef tuple result
         for index in range(self._count):
             found[index] = -1
-        scan.end = p + PyBytes_GET_SIZE(block)
+        scan.end = p + size
         scan.max_depth = 16
         scan.text_bytes = 0
         p = self._members(&scan, skip_space(p, scan.end), 0, found)
-        if p == NULL or skip_space(p, scan.end) != scan.end:
+        return p != NULL and skip_space(p, scan.end) == scan.end
+
+    def read(self, bytes block):
+        cdef int64_t found[MAX_COUNTS]
+        cdef int index
+        cdef object value
+        cdef tuple result
+        if not self._scan(<Cursor>PyBytes_AS_STRING(block), PyBytes_GET_SIZE(block), found):
             return None
         result = PyTuple_New(self._count)
         for index in range(self._count):
@@ -76,10 +80,32 @@ cdef class CountTable:
             PyTuple_SET_ITEM(result, index, value)
         return result
 
+    def fill_row(self, bytes body, Py_ssize_t start, Py_ssize_t end, LedgerRecord row):
+        cdef int64_t found[MAX_COUNTS]
+        cdef int64_t read, reasoning
+        cdef int index
+        if self._count < 5 or not 0 <= start <= end <= PyBytes_GET_SIZE(body):
+            raise ValueError("a row takes five counts or more out of a range of the body")
+        if not self._scan(<Cursor>PyBytes_AS_STRING(body) + start, end - start, found):
+            return False
+        for index in range(5, self._count):
+            if found[index] > 0:
+                return False
+        read = found[3] if found[3] > 0 else 0
+        reasoning = found[4] if found[4] > 0 else 0
+        if found[0] < read or found[1] < reasoning or (reasoning and found[2] == found[0] + found[1] + reasoning):
+            return False
+        row.input_tokens = found[0]
+        row.output_tokens = found[1]
+        row.cached_input_tokens = read
+        row.reasoning_tokens = reasoning
+        return True
+
     cdef Cursor _members(self, Scan* scan, Cursor p, int group, int64_t* found) noexcept nogil:
         # The members of one object from its brace on; behind it, or NULL.
         cdef Cursor name
         cdef Cursor end = scan.end
+        cdef unsigned int groups_seen = 0
         cdef int index
         if p >= end or p[0] != c'{':
             return NULL
@@ -98,6 +124,10 @@ cdef class CountTable:
                 p = read_count(p, end, &found[index])
             elif group == 0:
                 index = find(self._groups, self._group_count, name, scan.name_end - name, -1)
+                if index >= 0:
+                    if groups_seen >> index & 1:
+                        return NULL
+                    groups_seen |= <unsigned int>1 << index
                 if index >= 0 and p < end and p[0] == c'{':
                     p = self._members(scan, p, self._groups[index].group, found)
                 else:

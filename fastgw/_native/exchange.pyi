@@ -63,7 +63,11 @@ class ClientSide(Timer):
 
 @final
 class Exchange:
-    """Made by a client connection only. Writing after the client has gone, or after the end, does nothing."""
+    """Made by a client connection only. Writing after the client has gone, or after the end, does nothing.
+
+    An answer that begins twice, or goes on or ends before it began, is a ``RuntimeError``. A handler that returns without an end
+    leaves its client waiting.
+    """
 
     def __new__(cls, conn: ClientSide, head: RequestHead, endpoint: Any) -> Exchange: ...
     @property
@@ -106,7 +110,7 @@ class Exchange:
         """The request's whole body if it is here already."""
 
     def body(self) -> Awaitable[bytes]:
-        """The request's whole body. Raises HttpSyntaxError, HttpLimitError, DeadlineExceeded ("body")."""
+        """The request's whole body. Raises HttpSyntaxError, HttpLimitError, DeadlineExceeded ("body"), ClientGone."""
 
     def room(self) -> Awaitable[None]:
         """Until the client has taken what was written."""

@@ -20,7 +20,8 @@ cdef enum:
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
-RESET_ON_CLOSE = b"\x01\x00\x00\x00\x00\x00\x00\x00"      # struct linger {on, 0 s}: an answer that ends by closing must not end cleanly
+# struct linger {on, 0 s}: an answer that ends by closing must not end cleanly
+RESET_ON_CLOSE = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 
 
 @cython.final

@@ -1,5 +1,7 @@
 from typing import Final, final
 
+from fastgw._native.ledger_record import LedgerRecord
+
 OPENED: Final = 1
 """Kind of a record that was made at admission: the row the call becomes if nothing else is heard of it."""
 SETTLED: Final = 2
@@ -29,6 +31,12 @@ class JournalWriter:
         No system call, except that a record which does not fit rotates first (about 0.25 ms). ``False`` when there is
         no segment to write to (``problem`` says why); a rotation is then not tried again until ``rotate`` succeeds.
         ``kind`` is 1 to 255, ``id`` an int64. Raises ``ValueError`` for a payload that no segment can hold.
+        """
+
+    def append_record(self, kind: int, record: LedgerRecord) -> bool:
+        """Append ``record.encode()`` under ``record.id`` without making the bytes object; else as ``append``.
+
+        Raises what ``encode`` raises.
         """
 
     def rotate(self) -> None:

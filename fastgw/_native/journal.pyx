@@ -1,8 +1,8 @@
 """The memory-mapped journal: what a worker appends, a killed process does not take back.
 
 Owns the segment file format (docs/adr/0002-journal-format.md). The one invariant: a record is visible if and only if
-its commit word is, and that is stored last, with release ordering. It does not know what a payload means, who drains
-the files, or what time it is. One thread appends; only ``JournalWriter.sync`` may run in another.
+its commit word is, and that is stored last, with release ordering. It does not know what a payload means (a row of the
+ledger packs its own), who drains the files, or what time it is. One thread appends; only ``JournalWriter.sync`` may run in another.
 
 A segment is a 64-byte header and then records at multiples of 8 bytes; all integers are little-endian::
 
@@ -24,6 +24,7 @@ from fastgw._native.journal_record cimport (
     CHECKED_HEADER_BYTES, HEADER_BYTES, MAX_PAYLOAD_BYTES, MAX_SEGMENT_BYTES, MAX_UNSYNCED, MIN_SEGMENT_BYTES,
     READ_BYTES, RECORD_BYTES, SEALED_AT, bytes_of_record, checksum, commit_word, start_writeout, store_release,
 )
+from fastgw._native.ledger_record cimport LedgerRecord, RecordBuffer
 
 import contextlib
 import fcntl
@@ -45,18 +46,14 @@ _ZEROS = bytes(65536)
 @cython.final
 cdef class JournalWriter:
     cdef uint8_t *_map
-    cdef int64_t _used_bytes
-    cdef int64_t _segment_bytes
-    cdef int64_t _max_journal_bytes
+    cdef int64_t _used_bytes, _segment_bytes, _max_journal_bytes
     cdef uint64_t _token
     cdef uint32_t _writer
     cdef int64_t _sequence
     cdef int _fd
-    cdef bint _stuck
-    cdef bint _closed
-    cdef bint _keep_unsynced
-    cdef bint _new_names
+    cdef bint _stuck, _closed, _keep_unsynced, _new_names
     cdef list _unsynced
+    cdef RecordBuffer _packed
     cdef str _directory
     cdef str _problem
 
@@ -76,6 +73,7 @@ cdef class JournalWriter:
         self._max_journal_bytes = max_journal_bytes
         self._used_bytes = segment_bytes
         self._unsynced = []
+        self._packed = RecordBuffer.__new__(RecordBuffer)
 
     def __dealloc__(self):
         # Not sealed: only close() says that nothing follows. A forked child must not end its parent's segment.
@@ -87,9 +85,14 @@ cdef class JournalWriter:
             os.close(self._fd)
 
     def append(self, int kind, int64_t id, bytes payload not None) -> bool:
-        cdef Py_ssize_t length = PyBytes_GET_SIZE(payload)
+        return self._put(kind, id, <const uint8_t *>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+
+    def append_record(self, int kind, LedgerRecord record not None) -> bool:
+        cdef Py_ssize_t length = self._packed.pack(record)
+        return self._put(kind, record.id, self._packed.data, length)
+
+    cdef bint _put(self, int kind, int64_t id, const uint8_t *data, Py_ssize_t length) except -1:
         cdef Py_ssize_t record_bytes = bytes_of_record(length)
-        cdef const uint8_t *data = <const uint8_t *>PyBytes_AS_STRING(payload)
         cdef uint8_t *at
         if kind < 1 or kind > 255:
             raise ValueError(f"kind: expected 1 to 255, got {kind}")
@@ -97,17 +100,17 @@ cdef class JournalWriter:
             raise ValueError(f"payload: {length} bytes do not fit a segment of {self._segment_bytes}")
         if self._used_bytes + record_bytes > self._segment_bytes:
             if self._stuck or self._closed:
-                return False
+                return 0
             try:
                 self.rotate()
             except JournalError:
-                return False
+                return 0
         at = self._map + self._used_bytes
         memcpy(at + 8, &id, 8)
         memcpy(at + RECORD_BYTES, data, length)
         store_release(at, commit_word(self._token, self._used_bytes, kind, id, data, length))
         self._used_bytes += record_bytes
-        return True
+        return 1
 
     def rotate(self) -> None:
         if self._closed:
@@ -261,9 +264,7 @@ def _sync_directory(str path):
 cdef class JournalReader:
     cdef int _fd
     cdef uint64_t _token
-    cdef int64_t _segment_bytes
-    cdef int64_t _position_bytes
-    cdef int64_t _sealed_end
+    cdef int64_t _segment_bytes, _position_bytes, _sealed_end
     cdef bint _torn
 
     def __cinit__(self, str path not None):

@@ -40,6 +40,7 @@ cdef class ProviderConn(Timer):
     cdef Py_ssize_t _read_head(self, bytes data) except -1
     cdef object _read_body(self, const unsigned char* data, Py_ssize_t size)
     cdef object _fail(self, error)
+    cdef object _unanswered(self)
     cdef object _deliver(self)
     cdef bytes _take(self)
     cdef object _arm_idle(self)

@@ -113,26 +113,32 @@ cdef class ProviderConn(Timer):
             self._surplus = True     # the connection is spent
             self.disarm()
             self._deliver()
+        elif self._state == SENT:
+            self._unanswered()
         elif self._state == IDLE:
             self.abort()
         return False
 
     def connection_lost(self, exc):
         cdef bint was_open = self._transport is not None
-        cdef bint stale = self.reused and not self._answered
         self._transport = None
         self.disarm()
         self.unlist()
         if was_open:
             self._pool.open -= 1
         if self._state == SENT:
-            self._fail(ConnectionLost("the provider closed the connection without an answer", stale=stale))
+            self._unanswered()
         elif self._state == BODY:
             self._fail(ConnectionLost("the provider closed the connection inside its answer"))
         elif self._state == IDLE:
             self.abort()
         if was_open and self._pool._freed is not None:
             self._pool._freed()
+
+    cdef object _unanswered(self):
+        self._fail(ConnectionLost(
+            "the provider closed the connection without an answer", stale=self.reused and not self._answered
+        ))
 
     def pause_writing(self):
         pass         # a request is one bounded message, already in memory

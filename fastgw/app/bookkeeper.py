@@ -88,9 +88,10 @@ class Bookkeeper:
         if self._site is not None:
             await self._site.close()
         self._stop.set()
-        drain_task, tend_task = self._running
-        await drain_task
-        await tasks.stop(tend_task)
+        if self._running:
+            drain_task, tend_task = self._running
+            await drain_task
+            await tasks.stop(tend_task)
         if self._reader is not None:
             await self._reader.close()
         if self._drain is not None:
@@ -108,6 +109,7 @@ class Bookkeeper:
         try:
             await self._site.open(address.host, address.port)
         except OSError as error:
+            await self.stop()
             raise ConfigError(
                 "admin.listen", f"expected an address that can be bound, got {settings.admin.listen}: {error.strerror}"
             ) from None

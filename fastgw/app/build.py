@@ -7,6 +7,8 @@ from importlib.resources import files
 
 from fastgw._native.timers import TimerWheel
 from fastgw.config.root import Settings
+from fastgw.domain.errors import ConfigError
+from fastgw.domain.text import show
 from fastgw.gateway.ports import TargetPricing
 from fastgw.gateway.snapshot import AccountRoute, Snapshot, account_route
 from fastgw.identity.table import KeyTable
@@ -36,11 +38,16 @@ class Pricing:
 
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigError when a price cannot be used."""
+        book = price_book()
+        for name, config in settings.providers.items():
+            if config.price_source is not None and book.canonical_id(config.price_source) is None:
+                problem = f"expected a provider of the price book {book.version}, got {show(config.price_source)}"
+                raise ConfigError(f"providers.{name}.price_source", problem)
         self._sources = {
             name: config.price_source or (config.kind if config.base_url is None else None)
             for name, config in settings.providers.items()
         }
-        self._pricer = Pricer(price_book(), settings.providers, settings.prices, region_rows())
+        self._pricer = Pricer(book, settings.providers, settings.prices, region_rows())
 
     def for_target(self, provider: str, model: str, region: str) -> TargetPricing | None:
         """The price of a target; None: unpriced. A base URL of one's own is not charged by the vendor's list unless
@@ -87,6 +94,11 @@ class Builder:
                 account.close()
         self._accounts = accounts
         return snapshot
+
+    def close(self) -> None:
+        """Let go of the connections to providers."""
+        for account in self._accounts.values():
+            account.close()
 
 
 def _account_settings(name: str, config: ProviderConfig) -> AccountSettings:

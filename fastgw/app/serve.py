@@ -116,7 +116,7 @@ def _demo_source(port: int, workers: int, env: Mapping[str, str]) -> tuple[Sourc
     mock_port = free_port()
     listen, admin_listen = f"127.0.0.1:{port}", f"127.0.0.1:{port + 1 if port else free_port()}"
     key = new_secret(secrets.token_bytes(24))
-    folder = Path(env.get("FASTGW_DEMO_DIR") or tempfile.mkdtemp(prefix="fastgw-demo-"))
+    folder = Path(tempfile.mkdtemp(prefix="fastgw-demo-"))
     text = demo_text(mock_port, listen, admin_listen, f"sqlite:{folder}/fastgw.db", workers)
     return Source(None, text, {**env, "FASTGW_DEMO_KEY": key}, folder), key, mock_port
 

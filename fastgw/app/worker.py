@@ -93,11 +93,13 @@ class Worker:
         self._stopping.set()
         await tasks.stop(*self._running)
         self._sync.close()
+        self._builder.close()
         self._recorder.close()
         self._publish()
         if self._recorder.lost_records:
             _log.error("%d ledger records are lost: the journal could not be written", self._recorder.lost_records)
         self._wheel.stop()
+        await asyncio.sleep(0)  # the turn of the loop in which closed connections end
 
     async def _tend(self) -> None:
         while True:

@@ -32,7 +32,11 @@ def public_routes(snapshot: Callable[[], Snapshot], stats: StatsPage) -> web.Rou
         subject = current.keys.identify(_presented(request))
         if isinstance(subject, GatewayError):
             raise subject
-        listed = {alias: target for alias, target in current.aliases.aliases() if subject.may_use(alias)}
+        listed = {
+            alias: target
+            for alias, target in current.aliases.aliases()
+            if subject.may_use(alias) or subject.may_use(target.name)
+        }
         rows = [
             {"id": alias, "object": "model", "created": 0, "owned_by": target.provider, "fastgw_target": target.name}
             for alias, target in listed.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastgw._native.exchange import Exchange
-from fastgw.domain.entry import LedgerEntry
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw.domain.operation import Dialect, Operation
 from fastgw.domain.subject import Subject
 from fastgw.gateway.metering import Meter
@@ -45,7 +45,7 @@ class Call:
         self.dialect: Dialect = dialect
         self.subject: Subject | None = None
         self.answer: Answer | None = None
-        self.entry: LedgerEntry | None = None
+        self.entry: LedgerRecord | None = None
         self.meter: Meter | None = None
         self.price: TargetPricing | None = None
         self.id = 0

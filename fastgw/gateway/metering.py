@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from fastgw._native.count_scan import CountTable
 from fastgw._native.errors import JsonSyntaxError
-from fastgw._native.json_scan import MemberTable, scan_object
+from fastgw._native.json_scan import OBJECT, MemberTable, scan_object
 from fastgw._native.json_tap import JsonTap
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw._native.sse_split import SseTap
 from fastgw.domain.entry import UsageSource
 from fastgw.domain.operation import Operation
 from fastgw.domain.usage import Usage
 from fastgw.spend.estimate import fill_missing
 from fastgw.spend.meter import (
+    CHAT_COUNTS,
+    RESPONSES_COUNTS,
     AnthropicStreamUsage,
     anthropic_tier,
     read_anthropic,
@@ -62,6 +66,33 @@ _READERS: Final[dict[Operation, Callable[[bytes], Reading]]] = {
     "message": read_anthropic,
 }
 """How each operation's usage is written; what is not here is not billed."""
+
+
+_PLAIN: Final[dict[Operation, CountTable]] = {
+    "chat": CHAT_COUNTS,
+    "complete": CHAT_COUNTS,
+    "embed": CHAT_COUNTS,
+    "respond": RESPONSES_COUNTS,
+}
+
+
+def fill_row(operation: Operation, body: bytes, row: LedgerRecord) -> tuple[bool, str | None]:
+    """Write the usage of a whole answer straight on its row, and tell its service tier, where the usage is as plain as most are.
+
+    False, and nothing written, where :func:`read_whole` must look.
+    """
+    table = _PLAIN.get(operation)
+    if table is None:
+        return False, None
+    try:
+        spans = scan_object(body, _USAGE)
+        tier = spans.text(1)
+    except JsonSyntaxError:
+        return False, None
+    if spans.kind(0) != OBJECT:
+        return False, None
+    start, end = spans.span(0)
+    return table.fill_row(body, start, end, row), tier
 
 
 def read_whole(operation: Operation, body: bytes, text_bytes: int) -> tuple[Usage, UsageSource, str | None] | None:

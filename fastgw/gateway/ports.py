@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from fastgw._native.http_head import ResponseHead
-from fastgw.domain.entry import LedgerEntry
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.usage import Usage
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class Recorder(Protocol):
-    """Takes ledger entries; never raises for want of disk, never blocks."""
+    """Takes rows of calls; never raises for want of disk, never blocks."""
 
     @property
     def durable(self) -> Callable[[], Awaitable[None]] | None:
         """To be awaited before the last byte of an answer, when its record must be on the disk by then (``sync = "always"``)."""
 
-    def opened(self, entry: LedgerEntry) -> None:
+    def opened(self, entry: LedgerRecord) -> None:
         """The row that stands if nothing else comes."""
 
-    def settled(self, entry: LedgerEntry) -> None:
+    def settled(self, entry: LedgerRecord) -> None:
         """The row as it really was. At most once an id."""
 
 
@@ -68,13 +68,11 @@ class Account(Protocol):
 class TargetPricing(Protocol):
     """The price of one target."""
 
-    def cost(self, usage: Usage, at_unix_ns: int, service_tier: str | None) -> tuple[int, str] | None:
-        """Nano-USD, rounded once, and the version of the price that made it; None when no price holds at that time."""
+    def charge(self, row: LedgerRecord, service_tier: str | None, usage: Usage | None = None) -> None:
+        """Write on the row what its counts cost, in nano-USD, rounded once, and which price made it; None when none holds.
 
-    def estimate(
-        self, input_tokens: int, output_tokens: int, at_unix_ns: int, service_tier: str | None
-    ) -> tuple[int, str] | None:
-        """The same before the call, when nothing is known but two counts."""
+        ``usage`` is what the counts were taken from: it tells more of them apart.
+        """
 
 
 class Pricing(Protocol):

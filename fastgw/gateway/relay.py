@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from fastgw._native.answer_lines import UNPRICED, UNTOLD, answer_lines
 from fastgw._native.errors import ConnectionLost, DeadlineExceeded
 from fastgw._native.http_head import ResponseHead
 from fastgw._native.http_write import write_response
@@ -16,7 +17,7 @@ from fastgw.domain.money import format_usd
 from fastgw.gateway import settle
 from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
-from fastgw.gateway.metering import PlainMeter, StreamMeter, read_whole
+from fastgw.gateway.metering import PlainMeter, StreamMeter, fill_row, read_whole
 from fastgw.gateway.ports import Answer, Recorder
 from fastgw.gateway.snapshot import Route
 from fastgw.providers.failure import explain_failure
@@ -96,6 +97,12 @@ async def _relay_refusal(call: Call, route: Route, answer: Answer, recorder: Rec
 
 
 def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, recorder: Recorder) -> None:
+    entry = call.entry
+    if entry is not None:
+        filled, tier = fill_row(call.operation, body, entry)
+        if filled:
+            settle.complete_filled(call, entry, recorder, head.status, tier)
+            return
     reading = read_whole(call.operation, body, call.text_bytes)
     if reading is None:
         call.meter = PlainMeter(call.operation)
@@ -114,7 +121,7 @@ def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, rec
 
 def _reply(call: Call, route: Route, head: ResponseHead, body: bytes) -> None:
     exchange = call.exchange
-    lines = _own_lines(call, route, b"x-fastgw-cost-usd: %b\r\n" % _cost_text(call))
+    lines = _own_lines(call, route, _cost_nano_usd(call))
     response_filter = route.via.response_filter
     exchange.reply(
         write_response(head.status, head, response_filter, lines, len(body), False, exchange.keep_alive, body)
@@ -125,7 +132,7 @@ def _start(call: Call, route: Route, head: ResponseHead, length: int) -> None:
     exchange = call.exchange
     chunked = length < 0 and exchange.head.minor_version == 1
     keep_alive = exchange.keep_alive and (chunked or length >= 0)
-    lines = _own_lines(call, route, b"")
+    lines = _own_lines(call, route, UNTOLD)
     exchange.start(
         write_response(head.status, head, route.via.response_filter, lines, length, chunked, keep_alive, b""),
         chunked,
@@ -185,16 +192,10 @@ async def _relay_stream(call: Call, admission: Admission, answer: Answer, record
         if not meter.ended:
             raise
     held.append(meter.rest())
-    if not meter.ended and head.content_length < 0 and not head.chunked:
-        raise GatewayError(
-            "provider_connection_lost",
-            f"provider `{admission.route.provider}` closed the connection before the end of its stream",
-            status=502,
-            source="upstream",
-        )
+    if not meter.ended:
+        _refuse_cut(admission.route, head)
     call.upstream_ns = monotonic_ns() - call.sent_at_ns
-    if meter.error_seen and call.entry is not None:
-        call.entry.error_code = "provider_stream_error"
+    _note_error_event(call, meter)
     settle.complete(call, recorder, head.status, *meter.final(call.text_bytes), meter.service_tier)
     await _on_disk(recorder)
     held.append(_cost_comment(call))
@@ -202,24 +203,34 @@ async def _relay_stream(call: Call, admission: Admission, answer: Answer, record
     exchange.finish()
 
 
-def _cost_text(call: Call) -> bytes:
-    entry = call.entry
-    if entry is None or entry.cost_nano_usd is None:
-        return b"unpriced"
-    return format_usd(entry.cost_nano_usd).encode()
+def _note_error_event(call: Call, meter: StreamMeter) -> None:
+    if meter.error_seen and call.entry is not None:
+        call.entry.error_code = "provider_stream_error"
+
+
+def _refuse_cut(route: Route, head: ResponseHead) -> None:
+    """A stream without its closing event: only framing tells the end from a cut, and one that runs until close has none."""
+    if head.content_length < 0 and not head.chunked:
+        raise GatewayError(
+            "provider_connection_lost",
+            f"provider `{route.provider}` closed the connection before the end of its stream",
+            status=502,
+            source="upstream",
+        )
+
+
+def _cost_nano_usd(call: Call) -> int:
+    cost = call.entry.cost_nano_usd if call.entry is not None else None
+    return UNPRICED if cost is None else cost
 
 
 def _cost_comment(call: Call) -> bytes:
     """The cost of a stream, known only at its end: a comment of the event stream, which every client must ignore."""
-    return b": x-fastgw-cost-usd: %b\n\n" % _cost_text(call)
+    cost = _cost_nano_usd(call)
+    return f": x-fastgw-cost-usd: {'unpriced' if cost == UNPRICED else format_usd(cost)}\n\n".encode()
 
 
-def _own_lines(call: Call, route: Route, cost_line: bytes) -> bytes:
-    entry = call.entry
-    return b"x-request-id: %b\r\n%b%bx-fastgw-attempts: %d\r\nx-fastgw-overhead-us: %d\r\n" % (
-        call.request_id.encode(),
-        route.model_line,
-        cost_line,
-        entry.attempts if entry is not None else 0,
-        (monotonic_ns() - call.exchange.received_ns - call.upstream_ns) // 1000,
-    )
+def _own_lines(call: Call, route: Route, cost_nano_usd: int) -> bytes:
+    overhead_us = (monotonic_ns() - call.exchange.received_ns - call.upstream_ns) // 1000
+    attempts = call.entry.attempts if call.entry is not None else 0
+    return answer_lines(call.request_id, route.model_line, cost_nano_usd, attempts, overhead_us)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from fastgw.domain.entry import LedgerEntry, UsageSource
+from fastgw._native.ledger_record import LedgerRecord
+from fastgw.domain.entry import UsageSource
 from fastgw.domain.usage import Usage
 from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
@@ -23,9 +24,7 @@ def open_(call: Call, admission: Admission, recorder: Recorder) -> None:
     call.entry = entry = admission.entry
     call.price = price = admission.route.price
     if price is not None:
-        found = price.estimate(entry.input_tokens, entry.output_tokens, entry.started_ns, admission.service_tier)
-        if found is not None:
-            entry.cost_nano_usd, entry.price_version = found
+        price.charge(entry, admission.service_tier)
     recorder.opened(entry)
 
 
@@ -36,38 +35,46 @@ def complete(
     entry = call.entry
     if entry is None or call.settled:
         return
-    call.settled = True
-    entry.status = status
-    entry.outcome = "settled"
-    entry.usage_source = source
-    entry.input_tokens = usage.input_tokens
-    entry.output_tokens = usage.output_tokens
+    _itemise(entry, usage)
     if usage is NOTHING:
-        entry.cost_nano_usd, entry.price_version = 0, ""
-    else:
-        _itemise(entry, usage)
-        price = call.price
-        found = price.cost(usage, entry.started_ns, tier) if price is not None else None
-        entry.cost_nano_usd, entry.price_version = found or (None, "")
+        entry.charge(0, "")
+    elif call.price is not None:
+        call.price.charge(entry, tier, usage)
+    _write_down(call, entry, recorder, status, source)
+
+
+def complete_filled(call: Call, entry: LedgerRecord, recorder: Recorder, status: int, tier: str | None) -> None:
+    """The same for a row that has the reported counts already."""
+    if call.settled:
+        return
+    if call.price is not None:
+        call.price.charge(entry, tier)
+    _write_down(call, entry, recorder, status, "reported")
+
+
+def _write_down(call: Call, entry: LedgerRecord, recorder: Recorder, status: int, source: UsageSource) -> None:
+    call.settled = True
     received_ns = call.exchange.received_ns
-    entry.latency_ns = latency_ns = monotonic_ns() - received_ns
-    entry.overhead_ns = latency_ns - call.upstream_ns
-    if call.first_token_at_ns:
-        entry.first_token_ns = call.first_token_at_ns - received_ns
+    latency_ns = monotonic_ns() - received_ns
+    first_token_ns = call.first_token_at_ns - received_ns if call.first_token_at_ns else 0
+    entry.settle(status, source, latency_ns, first_token_ns, latency_ns - call.upstream_ns)
     recorder.settled(entry)
 
 
-def _itemise(entry: LedgerEntry, usage: Usage) -> None:
-    entry.cached_input_tokens = usage.cache_read_tokens
-    entry.reasoning_tokens = usage.output_reasoning_tokens
-    entry.input_audio_tokens = usage.input_audio_tokens
-    entry.output_audio_tokens = usage.output_audio_tokens
-    entry.input_image_tokens = usage.input_image_tokens
-    entry.output_image_tokens = usage.output_image_tokens
-    entry.other_usage = usage.other
-    if usage.cache_write_tokens:
-        entry.cache_write_5m_tokens = usage.cache_write_tokens - usage.cache_write_1h_tokens
-        entry.cache_write_1h_tokens = usage.cache_write_1h_tokens
+def _itemise(entry: LedgerRecord, usage: Usage) -> None:
+    entry.itemise(
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.cache_write_1h_tokens,
+        usage.output_reasoning_tokens,
+        usage.input_audio_tokens,
+        usage.output_audio_tokens,
+        usage.input_image_tokens,
+        usage.output_image_tokens,
+        usage.other,
+    )
 
 
 def abandoned(call: Call, recorder: Recorder, status: int, code: str) -> None:

@@ -209,10 +209,11 @@ class JournalDrain:
     def _take(self, life: str, records: list[tuple[int, int, bytes]]) -> None:
         self._batch_records += len(records)
         opened = self._open.setdefault(life, {})
+        settle, close, stored = self._batch.settled.append, opened.pop, self._stored
         for kind, record_id, payload in records:
             if kind == SETTLED:
-                self._batch.settled.append((record_id, payload))
-                if opened.pop(record_id, None) is not None and record_id in self._stored:
+                settle((record_id, payload))
+                if close(record_id, None) is not None and record_id in stored:
                     self._close_stored(record_id)
             elif kind == OPENED:
                 opened[record_id] = payload

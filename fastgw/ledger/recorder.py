@@ -11,11 +11,9 @@ import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-import msgspec
-
 from fastgw._native.errors import JournalError
 from fastgw._native.journal import OPENED, SETTLED, JournalWriter
-from fastgw.domain.entry import LedgerEntry
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw.ledger.config import LedgerConfig
 
 # What CPython takes for the tuple, the id and the bytes object of a waiting record, beside its payload (measured: 160).
@@ -24,15 +22,14 @@ _BYTES_PER_MIB = 1 << 20
 
 
 class Recorder:
-    """Journals entries through ``writer``, which it owns from here on; keeps at most ``max_buffer_bytes`` when that
+    """Journals rows through ``writer``, which it owns from here on; keeps at most ``max_buffer_bytes`` when that
     is full.
 
     A buffered record is *not* safe from ``kill -9``. ``flush`` is to be called about once a second.
     """
 
     __slots__ = (
-        "_append",
-        "_encode",
+        "_append_record",
         "_max_buffer_bytes",
         "_waiting",
         "_waiting_bytes",
@@ -43,8 +40,7 @@ class Recorder:
 
     def __init__(self, writer: JournalWriter, max_buffer_bytes: int) -> None:
         self._writer = writer
-        self._append = writer.append
-        self._encode = msgspec.msgpack.Encoder().encode
+        self._append_record = writer.append_record
         self._max_buffer_bytes = max_buffer_bytes
         self._waiting: deque[tuple[int, int, bytes]] = deque()
         self._waiting_bytes = 0
@@ -73,13 +69,21 @@ class Recorder:
             return None
         return f"{self._writer.problem or 'journal is full'}; {len(self._waiting)} records wait in memory"
 
-    def opened(self, entry: LedgerEntry) -> None:
+    def opened(self, entry: LedgerRecord) -> None:
         """Record an admitted call, with its estimate as cost: the row it becomes if nothing else is recorded."""
-        self._record(OPENED, entry.id, self._encode(entry))
+        try:
+            if self._waiting or not self._append_record(OPENED, entry):
+                self._keep(OPENED, entry)
+        except ValueError:  # longer than a segment: no later try can help it
+            self.lost_records += 1
 
-    def settled(self, entry: LedgerEntry) -> None:
+    def settled(self, entry: LedgerRecord) -> None:
         """Record what a call has really come to; once for each ``opened``."""
-        self._record(SETTLED, entry.id, self._encode(entry))
+        try:
+            if self._waiting or not self._append_record(SETTLED, entry):
+                self._keep(SETTLED, entry)
+        except ValueError:  # as above
+            self.lost_records += 1
 
     def flush(self) -> None:
         """Try to bring waiting records to the journal; a no-op when there are none."""
@@ -92,7 +96,7 @@ class Recorder:
         while self._waiting:
             kind, record_id, payload = self._waiting[0]
             try:
-                if not self._append(kind, record_id, payload):
+                if not self._writer.append(kind, record_id, payload):
                     return
             except ValueError:
                 self.lost_records += 1
@@ -107,19 +111,13 @@ class Recorder:
         self._waiting_bytes = 0
         self._writer.close()
 
-    def _record(self, kind: int, record_id: int, payload: bytes) -> None:
-        try:
-            if self._waiting or not self._append(kind, record_id, payload):
-                self._keep(kind, record_id, payload)
-        except ValueError:  # longer than a segment: no later try can help it
-            self.lost_records += 1
-
-    def _keep(self, kind: int, record_id: int, payload: bytes) -> None:
+    def _keep(self, kind: int, entry: LedgerRecord) -> None:
+        payload = entry.encode()
         needed_bytes = len(payload) + _WAITING_BYTES
         if self._waiting_bytes + needed_bytes > self._max_buffer_bytes:
             self.lost_records += 1
             return
-        self._waiting.append((kind, record_id, payload))
+        self._waiting.append((kind, entry.id, payload))
         self._waiting_bytes += needed_bytes
 
 

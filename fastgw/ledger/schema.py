@@ -1,37 +1,111 @@
-"""The table ``entries`` as code: its columns are the fields of ``LedgerEntry``, in the same order.
+"""The tables of the ledger as code, and the way from a journal payload to a row of each.
 
-Owns the statements that write a row and the way from a journal payload to one. The one invariant: a settled row is
-never replaced, an unknown one only by its settlement. Executes nothing.
+Owns the statements that write a call and the layout they share with ``LedgerEntry``. The one invariant: a settled row
+is never replaced, an unknown one only by its settlement. Executes nothing.
+
+A call is split in two: what it has in common with many (its *dimension*: who asked what of whom) and what varies. The
+view ``entries`` joins them; its columns are the fields of ``LedgerEntry`` in their order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from operator import itemgetter
+from types import GenericAlias
+from typing import Any, Final
 
 import msgspec
 
 from fastgw.domain.entry import LedgerEntry
 
 COLUMNS: tuple[str, ...] = LedgerEntry.__struct_fields__
+"""Those of the view ``entries``."""
 Row = tuple[Any, ...]
-"""Values in the order of ``COLUMNS``, as SQLite takes them."""
 
-_NAMES = ", ".join(COLUMNS)
-_PLACES = ", ".join("?" * len(COLUMNS))
-_UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "id")
+DIMENSION_COLUMNS: Final = (
+    "key",
+    "user",
+    "team",
+    "alias",
+    "target",
+    "provider",
+    "region",
+    "dialect",
+    "operation",
+    "streaming",
+    "error_code",
+    "usage_source",
+    "price_version",
+)
+_CALL_COLUMNS: Final = (
+    "id",
+    "started_ns",
+    "status",
+    "attempts",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_nano_usd",
+    "latency_ns",
+    "first_token_ns",
+    "overhead_ns",
+    "fingerprint",
+)
+_RARE_COUNTS: Final = ("input_audio_tokens", "output_audio_tokens", "input_image_tokens", "output_image_tokens")
 
-_INSERT = f"INSERT INTO entries ({_NAMES}) VALUES ({_PLACES})"  # noqa: S608 - the names are our struct's
-PUT_SETTLED = f"{_INSERT} ON CONFLICT (id) DO UPDATE SET {_UPDATES} WHERE entries.outcome = 'unknown'"
-PUT_UNKNOWN = f"{_INSERT} ON CONFLICT (id) DO NOTHING"
+
+def _pick(*names: str) -> itemgetter[Any]:
+    return itemgetter(*(COLUMNS.index(name) for name in names))
+
+
+# Places in a decoded entry.
+REQUEST_ID: Final = COLUMNS.index("request_id")
+OUTCOME: Final = COLUMNS.index("outcome")
+METADATA: Final = COLUMNS.index("metadata")
+OTHER_USAGE: Final = COLUMNS.index("other_usage")
+
+dimension_of: Final = _pick(*DIMENSION_COLUMNS)
+"""What a decoded entry has in common with others, in the order of ``DIMENSION_COLUMNS``."""
+shape_of: Final = _pick(*DIMENSION_COLUMNS, *_RARE_COUNTS, "outcome")
+"""That, and what is the same for nearly every call: see ``PLAIN``."""
+_NO_COUNTS: Final = (0, 0, 0, 0)
+PLAIN: Final = (*_NO_COUNTS, "settled")
+"""The end of the shape of nearly every call: it is settled and counts neither audio nor images. With our own request id, no
+metadata and no other usage it is plain."""
+call_values: Final = _pick(*_CALL_COLUMNS)
+"""What varies, as the statements take it; the dimension follows."""
+_rare_counts: Final = _pick(*_RARE_COUNTS)
+
+
+def _insert(columns: Sequence[str], values: str) -> str:
+    return f"INSERT INTO calls ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - the names are ours
+
+
+_PLAIN_COLUMNS = (*_CALL_COLUMNS, "dimension", "outcome")
+_ALL_COLUMNS = (*_PLAIN_COLUMNS, "request_id", "metadata", "extra")
+_ON_CONFLICT = (
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _ALL_COLUMNS[1:])} "
+    "WHERE calls.outcome = 0"
+)
+# What a call has not is left out or bound as 0, because sqlite3 takes 0.3 us to bind a None; no text equals 0.
+_INSERT_ALL = _insert(_ALL_COLUMNS, "?, " * len(_PLAIN_COLUMNS) + "nullif(?, 0), nullif(?, 0), nullif(?, 0)")
+PUT_PLAIN = f"{_insert(_PLAIN_COLUMNS, '?, ' * (len(_PLAIN_COLUMNS) - 1) + '1')} {_ON_CONFLICT}"
+PUT_SETTLED = f"{_INSERT_ALL} {_ON_CONFLICT}"
+PUT_UNKNOWN = f"{_INSERT_ALL} ON CONFLICT (id) DO NOTHING"
 
 ID_SHIFT = 10
 """A request id is Unix microseconds shifted left by this, or'ed with the worker's number."""
-_WORKER_MASK = (1 << ID_SHIFT) - 1
 
-_decode = msgspec.msgpack.Decoder(LedgerEntry).decode
+_decode_entry = msgspec.msgpack.Decoder(LedgerEntry).decode
+_decode_row: msgspec.msgpack.Decoder[Row] = msgspec.msgpack.Decoder(
+    GenericAlias(tuple, tuple(found.type for found in msgspec.structs.fields(LedgerEntry)))
+)
+decode_row: Final = _decode_row.decode
+"""The values of an entry of this build, checked like the struct's. Raises ``msgspec.MsgspecError`` for any other."""
 _json = msgspec.json.Encoder().encode
-_values = msgspec.structs.astuple
 
 
 def first_id(unix_ns: int) -> int:
@@ -39,22 +113,35 @@ def first_id(unix_ns: int) -> int:
     return -(-unix_ns // 1000) << ID_SHIFT
 
 
-def settled_row(payload: bytes) -> Row:
-    """The row of a settled call. Raises ``msgspec.MsgspecError`` if the payload is no entry."""
-    entry = _decode(payload)
-    entry.worker = entry.id & _WORKER_MASK  # here and not for every call as it is served: the id says it already
-    if entry.metadata is not None:
-        entry.metadata = _json(entry.metadata).decode()  # type: ignore[assignment]  # a row from here on
-    if entry.other_usage is not None:
-        entry.other_usage = _json(entry.other_usage).decode()  # type: ignore[assignment]  # as above
-    return _values(entry)
+def decode_any(payload: bytes) -> Row:
+    """The values of an entry of any build: fields that it lacks have their defaults, those we do not know are left out.
+
+    Raises ``msgspec.MsgspecError`` if the payload is no entry.
+    """
+    return msgspec.structs.astuple(_decode_entry(payload))
 
 
-def unknown_row(payload: bytes) -> Row:
+def own_request_id(id_: int) -> str:
+    """The request id of a call whose client sent none."""
+    return f"fgw_{id_:016x}"
+
+
+def full_values(row: Row, dimension: int) -> Row:
+    """What ``PUT_SETTLED`` and ``PUT_UNKNOWN`` take."""
+    request_id, metadata = row[REQUEST_ID], row[METADATA]
+    return (
+        *call_values(row),
+        dimension,
+        int(row[OUTCOME] == "settled"),
+        0 if request_id == own_request_id(row[0]) else request_id,
+        0 if metadata is None else _json(metadata).decode(),
+        0 if row[OTHER_USAGE] is None and _rare_counts(row) == _NO_COUNTS else _extra(row),
+    )
+
+
+def as_unknown(row: Row) -> Row:
     """The row of a call of which nothing was heard after its admission: what was recorded then, as unknown."""
-    row = settled_row(payload)
-    place = COLUMNS.index("outcome")
-    return (*row[:place], "unknown", *row[place + 1 :])
+    return (*row[:OUTCOME], "unknown", *row[OUTCOME + 1 :])
 
 
 def entry_of(row: Sequence[Any]) -> LedgerEntry:
@@ -65,3 +152,10 @@ def entry_of(row: Sequence[Any]) -> LedgerEntry:
             values[name] = msgspec.json.decode(values[name])
     values["streaming"] = bool(values["streaming"])
     return LedgerEntry(**values)
+
+
+def _extra(row: Row) -> str:
+    extra: dict[str, Any] = {name: count for name, count in zip(_RARE_COUNTS, _rare_counts(row), strict=True) if count}
+    if row[OTHER_USAGE] is not None:
+        extra["other_usage"] = row[OTHER_USAGE]
+    return _json(extra).decode()

@@ -16,6 +16,7 @@ import msgspec
 from fastgw.domain.money import format_usd
 from fastgw.ledger.config import journal_directory
 from fastgw.ledger.queries import Spend, spend_query, spend_row
+from fastgw.ledger.schema import COLUMNS
 from fastgw.storage.migrate import current_version, load_migrations
 from fastgw.storage.sqlite import open_reader
 
@@ -38,7 +39,10 @@ _INT_COLUMNS: Final = (
 _DRIFTED_ROWS: Final = "SELECT count(*) FROM entries WHERE abs((id >> 10) - started_ns / 1000) > 1000000"
 """Ids follow the monotonic clock from the gateway's start on, starts the wall clock: a second between them says it was set."""
 
+_MAY_BE_NULL: Final = frozenset({"cost_nano_usd", "metadata", "other_usage"})
+
 _BROKEN_ROWS: Final = {
+    "a value is missing": " OR ".join(f"{name} IS NULL" for name in COLUMNS if name not in _MAY_BE_NULL),
     "negative count": " OR ".join(f"{name} < 0" for name in _INT_COLUMNS),
     "negative cost": "cost_nano_usd < 0",
     "cached and cache-written tokens exceed the input": (

@@ -7,19 +7,37 @@ nothing. Does not know where records come from.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from fastgw._native.journal import OPENED, SETTLED
-from fastgw.ledger.schema import PUT_SETTLED, PUT_UNKNOWN, Row, first_id, settled_row, unknown_row
+from fastgw.ledger.dimensions import Dimensions
+from fastgw.ledger.schema import (
+    METADATA,
+    OTHER_USAGE,
+    PUT_PLAIN,
+    PUT_SETTLED,
+    PUT_UNKNOWN,
+    REQUEST_ID,
+    Row,
+    as_unknown,
+    call_values,
+    decode_any,
+    decode_row,
+    first_id,
+    full_values,
+    shape_of,
+)
 from fastgw.storage.migrate import load_migrations, migrate
 from fastgw.storage.sqlite import OwnedDatabase
 
 Record = tuple[int, bytes]
 """A request id and the msgpack of its entry."""
+Rejected = tuple[int, int, str, bytes]
+"""Id, kind, why, payload."""
 
 # What SQLite and its binding say when the *value* is at fault: trying again would fail for ever.
 _VALUE_ERRORS = (
@@ -45,7 +63,7 @@ class Batch:
     unknown: list[Record] = field(default_factory=list)
     opened: list[tuple[int, str, bytes]] = field(default_factory=list)
     closed: list[int] = field(default_factory=list)
-    rejected: list[tuple[int, int, str, bytes]] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
     durable: bool = False
 
     def __bool__(self) -> bool:
@@ -55,8 +73,9 @@ class Batch:
 class LedgerWriter:
     """Writes ``path``, as its one owner; brings it to this build's version first.
 
-    To be used by one thread at a time. ``observe`` is told the rows of each batch once it is committed (a batch that is read again
-    after a crash is told again). Raises what ``OwnedDatabase`` and ``migrate`` raise.
+    To be used by one thread at a time. ``observe`` is told the entries of each batch once it is committed, as their
+    values in the order of ``LedgerEntry``'s fields (a batch that is read again after a crash is told again). Raises
+    what ``OwnedDatabase`` and ``migrate`` raise.
     """
 
     def __init__(self, path: str | Path, observe: Callable[[list[Row]], None] | None = None) -> None:
@@ -67,6 +86,7 @@ class LedgerWriter:
         except BaseException:
             self._database.close()
             raise
+        self._dimensions = Dimensions(self._database.connection)
         self.rejected_records = 0
 
     def apply(self, batch: Batch) -> None:
@@ -76,85 +96,133 @@ class LedgerWriter:
         A record that is no entry, or that does not fit the table, goes to ``rejected_records`` and holds nobody up.
         """
         rejected = list(batch.rejected)
-        settled = _rows(batch.settled, settled_row, SETTLED, rejected)
-        unknown = _rows(batch.unknown, unknown_row, OPENED, rejected)
         connection = self._database.connection
+        self._dimensions.trim()
         try:
             self._database.begin(durable=batch.durable)
             connection.executemany(
                 "INSERT OR REPLACE INTO open_entries (id, writer, payload) VALUES (?, ?, ?)", batch.opened
             )
-            rejected += self._put(PUT_SETTLED, settled, batch.settled, SETTLED)
-            rejected += self._put(PUT_UNKNOWN, unknown, batch.unknown, OPENED)
+            rows = self._put_settled(batch.settled, rejected)
+            rows += self._put_unknown(batch.unknown, rejected)
             connection.executemany("DELETE FROM open_entries WHERE id = ?", [(closed,) for closed in batch.closed])
             connection.executemany(
                 "INSERT OR IGNORE INTO rejected_records (id, kind, problem, payload) VALUES (?, ?, ?, ?)", rejected
             )
+            self._dimensions.cover(self._newest_call_id())
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
+            self._dimensions.forget()
             self._database.rollback()
             raise
         self.rejected_records += len(rejected)
         if self._observe is not None:
-            self._observe(settled)
-            self._observe(unknown)
+            self._observe(rows)
 
     def last_id(self) -> int:
         """The largest request id that was ever written, 0 when there is none."""
-        newest = "SELECT max(id) FROM (SELECT max(id) AS id FROM entries UNION ALL SELECT max(id) FROM open_entries)"
-        (found,) = self._database.connection.execute(newest).fetchone()
-        return found or 0
-
-    def _put(
-        self, statement: str, rows: list[Row], records: list[Record], kind: int
-    ) -> list[tuple[int, int, str, bytes]]:
-        connection = self._database.connection
-        try:
-            connection.executemany(statement, rows)
-        except _VALUE_ERRORS:
-            payloads = dict(records)
-            rejected = []
-            # Rows before the bad one are in already; writing them again changes nothing.
-            for row in rows:
-                try:
-                    connection.execute(statement, row)
-                except _VALUE_ERRORS as error:
-                    rejected.append((row[0], kind, str(error), payloads[row[0]]))
-            return rejected
-        return []
+        (opened,) = self._database.connection.execute("SELECT max(id) FROM open_entries").fetchone()
+        return max(self._newest_call_id(), opened or 0)
 
     def open_entries(self) -> list[tuple[int, str, bytes]]:
         """The calls that were open when their segment went: (id, life of the writer, payload)."""
         return self._database.connection.execute("SELECT id, writer, payload FROM open_entries").fetchall()
 
     def expire(self, before_ns: int, max_rows: int = 1000) -> int:
-        """Delete the oldest rows of calls that started before ``before_ns``, at most ``max_rows``; returns how many."""
-        cursor = self._database.connection.execute(
-            "DELETE FROM entries WHERE id IN (SELECT id FROM entries WHERE id < ? ORDER BY id LIMIT ?)",
-            (first_id(before_ns), max_rows),
-        )
-        return cursor.rowcount
+        """Delete the oldest rows of calls that started before ``before_ns``, at most ``max_rows``; returns how many.
+
+        When none is left, as many of the dimensions that only they had.
+        """
+        before_id = first_id(before_ns)
+        deleted = self._database.connection.execute(
+            "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE id < ? ORDER BY id LIMIT ?)",
+            (before_id, max_rows),
+        ).rowcount
+        if deleted < max_rows:
+            self._dimensions.expire(before_id, max_rows)
+        return deleted
 
     def close(self) -> None:
         """Checkpoint, close, and give the file free."""
         self._database.close()
 
+    def _newest_call_id(self) -> int:
+        (found,) = self._database.connection.execute("SELECT max(id) FROM calls").fetchone()
+        return found or 0
 
-def _rows(
-    records: Iterable[Record],
-    convert: Callable[[bytes], Row],
-    kind: int,
-    rejected: list[tuple[int, int, str, bytes]],
-) -> list[Row]:
-    rows = []
-    for record_id, payload in records:
+    def _put_settled(self, records: list[Record], rejected: list[Rejected]) -> list[Row]:
+        # The way of nearly every call: what is done here a record is most of what the bookkeeper costs.
+        decode, values_of, shape, known = decode_row, call_values, shape_of, self._dimensions.by_shape.get
+        rows: list[Row] = []
+        plain: list[Row] = []
+        full: list[Row] = []
+        for record_id, payload in records:
+            try:
+                row = decode(payload)
+            except (msgspec.MsgspecError, UnicodeError):
+                row = ()  # of another build, or no entry at all
+            if (
+                row
+                and row[0] == record_id
+                and row[OTHER_USAGE] is None
+                and (dimension := known(shape(row))) is not None
+            ):
+                rows.append(row)
+                if row[METADATA] is None and row[REQUEST_ID] == f"fgw_{record_id:016x}":
+                    plain.append(values_of(row) + (dimension,))  # noqa: RUF005 - quicker than unpacking
+                else:
+                    full.append(full_values(row, dimension))
+            else:
+                self._take_slowly((record_id, payload), SETTLED, rows, full, rejected)
+        refused = self._put(PUT_PLAIN, plain, records, SETTLED)
+        refused += self._put(PUT_SETTLED, full, records, SETTLED)
+        return _without(rows, refused, rejected)
+
+    def _put_unknown(self, records: list[Record], rejected: list[Rejected]) -> list[Row]:
+        rows: list[Row] = []
+        full: list[Row] = []
+        for record in records:
+            self._take_slowly(record, OPENED, rows, full, rejected)
+        return _without(rows, self._put(PUT_UNKNOWN, full, records, OPENED), rejected)
+
+    def _take_slowly(
+        self, record: Record, kind: int, rows: list[Row], full: list[Row], rejected: list[Rejected]
+    ) -> None:
+        record_id, payload = record
         try:
-            row = convert(payload)
-        except (msgspec.MsgspecError, UnicodeError) as error:
+            row = decode_any(payload)
+            if row[0] != record_id:
+                rejected.append((record_id, kind, f"its entry has the id {row[0]}", payload))
+                return
+            if kind == OPENED:
+                row = as_unknown(row)
+            full.append(full_values(row, self._dimensions.find(row)))
+        except (msgspec.MsgspecError, *_VALUE_ERRORS) as error:
             rejected.append((record_id, kind, str(error), payload))
-            continue
-        if row[0] == record_id:
-            rows.append(row)
-        else:
-            rejected.append((record_id, kind, f"its entry has the id {row[0]}", payload))
-    return rows
+            return
+        rows.append(row)
+
+    def _put(self, statement: str, values: list[Row], records: list[Record], kind: int) -> list[Rejected]:
+        """Returns what SQLite does not take."""
+        connection = self._database.connection
+        try:
+            connection.executemany(statement, values)
+        except _VALUE_ERRORS:
+            payloads = dict(records)
+            refused = []
+            # Rows before the bad one are in already; writing them again changes nothing.
+            for value in values:
+                try:
+                    connection.execute(statement, value)
+                except _VALUE_ERRORS as error:
+                    refused.append((value[0], kind, str(error), payloads[value[0]]))
+            return refused
+        return []
+
+
+def _without(rows: list[Row], refused: list[Rejected], rejected: list[Rejected]) -> list[Row]:
+    if not refused:
+        return rows
+    rejected += refused
+    bad = {record_id for record_id, *_ in refused}
+    return [row for row in rows if row[0] not in bad]

@@ -82,7 +82,7 @@ class _Speed(msgspec.Struct, gc=False):
     speed: str | None = None
 
 
-_CHAT: Final = CountTable(
+CHAT_COUNTS: Final = CountTable(
     [
         b"prompt_tokens",
         b"completion_tokens",
@@ -96,7 +96,23 @@ _CHAT: Final = CountTable(
         b"completion_tokens_details.image_tokens",
         b"cached_tokens",
     ]
-).read
+)
+"""Where a chat answer has its counts; the first five in the order that ``CountTable.fill_row`` wants."""
+RESPONSES_COUNTS: Final = CountTable(
+    [
+        b"input_tokens",
+        b"output_tokens",
+        b"total_tokens",
+        b"input_tokens_details.cached_tokens",
+        b"output_tokens_details.reasoning_tokens",
+        b"input_tokens_details.cache_write_tokens",
+        b"input_tokens_details.audio_tokens",
+        b"input_tokens_details.image_tokens",
+        b"output_tokens_details.audio_tokens",
+        b"output_tokens_details.image_tokens",
+    ]
+)
+"""The same for the responses API."""
 _Block = TypeVar("_Block", bound=msgspec.Struct)
 _decode_chat = msgspec.json.Decoder(_ChatUsage).decode
 _decode_responses = msgspec.json.Decoder(_ResponsesUsage).decode
@@ -124,7 +140,7 @@ def read_openai_chat(block: bytes) -> tuple[Usage, Source]:
     xAI leaves reasoning out of ``completion_tokens``, which shows in ``total_tokens``: it is then added. Moonshot has
     ``cached_tokens`` outside the details.
     """
-    if (counts := _CHAT(block)) is not None:
+    if (counts := CHAT_COUNTS.read(block)) is not None:
         prompt_tokens, output, total, read, reasoning, *rest = counts
         if -1 < prompt_tokens >= read and -1 < output >= reasoning and max(rest) <= 0:
             # Nearly every answer: text alone, perhaps cached, perhaps with reasoning inside its output.

@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from fastgw._native.price_sum import PriceSum
 from fastgw.domain.money import PICO_PER_NANO, NanoUsd, PicoUsd
 from fastgw.domain.usage import COMMON_UNITS, RARE_UNITS, Usage
 from fastgw.spend.units import COUNTS_PER_RATE, is_token_unit, weights
@@ -34,6 +35,7 @@ PER_MILLE: Final = 1_000
 FULL_MILLIPERCENT: Final = 100_000
 ALWAYS_FROM_NS: Final = -(2**62)
 ALWAYS_UNTIL_NS: Final = 2**62
+_counts: Final[Callable[[Usage], tuple[int, ...]]] = attrgetter(*COMMON_UNITS)
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 
@@ -122,12 +124,9 @@ class ActivePrice:
     """Rates compiled for one context and one stretch of time; pricing a call is a sum of a few products."""
 
     __slots__ = (
-        "_counts",
         "_double_scale",
         "_half",
-        "_input_and_output",
         "_minimum_seconds",
-        "_plain",
         "_ratio",
         "_scale",
         "_segments",
@@ -155,14 +154,10 @@ class ActivePrice:
             above: weights({unit: _rate_above(rate, above) * multipliers[unit] for unit, rate in rates.items()})
             for above in sorted({-1, *thresholds}, reverse=True)
         }
-        # attrgetter gives a bare value for one name, so two are always read.
-        common = ["input_tokens", "output_tokens"]
-        common += [unit for unit in COMMON_UNITS[2:] if any(unit in weight for weight in sums.values())]
-        self._counts: Callable[[Usage], tuple[int, ...]] = attrgetter(*common)
         self._segments = tuple(
             _Segment(
                 above,
-                tuple(weight.get(unit, 0) for unit in common),
+                tuple(weight.get(unit, 0) for unit in COMMON_UNITS),
                 tuple((unit, weight[unit]) for unit in RARE_UNITS if unit in weight),
                 weight.get("requests", 0),
             )
@@ -173,17 +168,13 @@ class ActivePrice:
         self._ratio = 2 * kept // shared
         self._double_scale = 2 * scale * PICO_PER_NANO * FULL_MILLIPERCENT // shared
         self._half = self._double_scale // 2
-        only = self._segments[0]
-        # One tier and nothing for the call itself: most prices, and then a call is one sum of products.
-        self._plain = only.common if len(self._segments) == 1 and not only.fixed else None
-        self._input_and_output = self._plain[:2] if self._plain is not None else None
 
     def _sum(self, usage: Usage) -> int:
         input_tokens = usage.input_tokens
         for segment in self._segments:
             if input_tokens > segment.above_input_tokens:
                 break
-        total: int = sum(map(mul, self._counts(usage), segment.common), segment.fixed)
+        total: int = sum(map(mul, _counts(usage), segment.common), segment.fixed)
         if segment.rare and usage.other is not None:
             other = usage.other
             if self._minimum_seconds:
@@ -200,20 +191,22 @@ class ActivePrice:
 
     def nano_usd(self, usage: Usage) -> NanoUsd:
         """The cost of a call after uplift and discount, rounded half up once."""
-        plain = self._plain
-        if plain is None or usage.other is not None:
-            total = self._sum(usage)
-        else:
-            total = sum(map(mul, self._counts(usage), plain))
-        return NanoUsd((total * self._ratio + self._half) // self._double_scale)
+        return NanoUsd((self._sum(usage) * self._ratio + self._half) // self._double_scale)
 
-    def nano_usd_of(self, input_tokens: int, output_tokens: int) -> NanoUsd:
-        """The same for a usage of nothing but these."""
-        pair = self._input_and_output
-        if pair is None:
-            return self.nano_usd(Usage(input_tokens, output_tokens))
-        total = input_tokens * pair[0] + output_tokens * pair[1]
-        return NanoUsd((total * self._ratio + self._half) // self._double_scale)
+    def summed(self) -> PriceSum | None:
+        """The same for rows of the ledger, compiled; ``None`` when that cannot be exact for every row."""
+        tiers = [(segment.above_input_tokens, (*segment.common, segment.fixed)) for segment in self._segments]
+        try:
+            return PriceSum(
+                tiers,
+                self._ratio,
+                self._double_scale,
+                version=self.version,
+                from_ns=self.from_ns,
+                until_ns=self.until_ns,
+            )
+        except (OverflowError, ValueError):
+            return None
 
     @classmethod
     def of(

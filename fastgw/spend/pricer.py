@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from fastgw._native.ledger_record import LedgerRecord
+from fastgw._native.price_sum import PriceSum
 from fastgw.domain.errors import ConfigError
 from fastgw.domain.money import NanoUsd
 from fastgw.domain.usage import Usage
@@ -49,13 +51,14 @@ class TargetPrice:
     It keeps what it compiled for the current period, one for each service tier that has a price of its own.
     """
 
-    __slots__ = ("_active", "_discount_millipercent", "_layers", "_region", "_tiers")
+    __slots__ = ("_active", "_discount_millipercent", "_layers", "_region", "_sums", "_tiers")
 
     def __init__(self, layers: Sequence[_Layer], region: str, discount: int) -> None:
         self._layers = tuple(layers)
         self._region = region
         self._discount_millipercent = discount
         self._active: dict[str, ActivePrice] = {}
+        self._sums: dict[str, PriceSum | None] = {}
         whens = [variant.when for layer in layers for variant in layer.price.variants]
         self._tiers = frozenset(word for when in whens for key, word in when.items() if key != "route")
 
@@ -68,14 +71,18 @@ class TargetPrice:
                 return None
         return active.nano_usd(usage), active.version
 
-    def estimate(
-        self, input_tokens: int, output_tokens: int, at_unix_ns: int, service_tier: str | None = None
-    ) -> tuple[NanoUsd, str] | None:
-        """The same before the call, when nothing is known but two counts."""
-        active = self._active.get(service_tier if service_tier in self._tiers else "")
-        if active is None or not active.from_ns <= at_unix_ns < active.until_ns:
-            return self.cost(Usage(input_tokens, output_tokens), at_unix_ns, service_tier)
-        return active.nano_usd_of(input_tokens, output_tokens), active.version
+    def charge(self, row: LedgerRecord, service_tier: str | None, usage: Usage | None = None) -> None:
+        """Write on a row what its counts cost, and the name of the price; no cost when no price has begun at its time.
+
+        ``usage`` is what the row was itemised from, and tells what the row does not; without it the row has
+        no counts but input, cached input, output and reasoning.
+        """
+        summed = self._sums.get(service_tier if service_tier in self._tiers else "")
+        if summed is None or not summed.charge(row):
+            if usage is None:
+                cached, reasoning = row.cached_input_tokens, row.reasoning_tokens
+                usage = Usage(row.input_tokens, row.output_tokens, cached, 0, 0, 0, reasoning)
+            row.charge(*self.cost(usage, row.started_ns, service_tier) or (None, ""))
 
     def sources(self) -> list[str]:
         """The pages the prices were read from, most important first; configured prices have none."""
@@ -91,6 +98,7 @@ class TargetPrice:
                 active.from_ns = max(start for start, _ in spans)
                 active.until_ns = min(end for _, end in spans)
                 self._active[tier or ""] = active
+                self._sums[tier or ""] = active.summed()
                 return active
         return None
 

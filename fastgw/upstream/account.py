@@ -67,7 +67,8 @@ class ProviderAccount:
         connection = self._pool.take_idle()
         if connection is None:
             return None
-        return self._send(connection, head, body, monotonic_ns())
+        connection.send(head, body, self._first_byte_ns, self._idle_ns, monotonic_ns() + self._total_ns)
+        return connection
 
     async def send_fresh(self, head: bytes, body: bytes | None) -> ProviderConn:
         """Write one request on a new connection.
@@ -76,9 +77,7 @@ class ProviderAccount:
             GatewayError: 502 ``provider_unreachable``, 503 ``provider_busy``, 504 ``provider_connect_timeout``.
         """
         started_ns = monotonic_ns()
-        return self._send(await self._open(started_ns), head, body, started_ns)
-
-    def _send(self, connection: ProviderConn, head: bytes, body: bytes | None, started_ns: int) -> ProviderConn:
+        connection = await self._open(started_ns)
         connection.send(head, body, self._first_byte_ns, self._idle_ns, started_ns + self._total_ns)
         return connection
 
@@ -104,9 +103,12 @@ class ProviderAccount:
                     self._waiting.append(waiting)
                     try:
                         await waiting
-                    finally:
-                        if not waiting.done() or waiting.cancelled():
+                    except asyncio.CancelledError:
+                        if waiting in self._waiting:
                             self._waiting.remove(waiting)
+                        else:
+                            self._connection_freed()  # it was this one's turn: the next takes it
+                        raise
                     if (connection := self._pool.take_idle()) is not None:
                         return connection
         except TimeoutError:
@@ -121,6 +123,7 @@ class ProviderAccount:
 
     async def _dial(self, started_ns: int) -> ProviderConn:
         settings = self.settings
+        connection = None
         self._opening += 1
         try:
             async with asyncio.timeout(max(started_ns + settings.connect_timeout_ns - monotonic_ns(), 1_000_000) / 1e9):
@@ -149,6 +152,8 @@ class ProviderAccount:
             ) from error
         finally:
             self._opening -= 1
+            if connection is None:
+                self._connection_freed()  # the room that it was to take
         return cast("ProviderConn", connection)
 
     def _connection_freed(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw.domain.entry import LedgerEntry
 
 START_US = 1_790_000_000_000_000
@@ -29,3 +30,11 @@ def entry(number: int, worker: int = 0, **fields: Any) -> LedgerEntry:
 def settled(number: int, worker: int = 0, **fields: Any) -> LedgerEntry:
     values: dict[str, Any] = {"outcome": "settled", "status": 200, "usage_source": "reported"}
     return entry(number, worker, **(values | fields))
+
+
+def record_of(call: LedgerEntry) -> LedgerRecord:
+    """The same row on the side that writes."""
+    record = LedgerRecord(call.id, call.request_id, call.started_ns, call.key)
+    for name in LedgerEntry.__struct_fields__:
+        setattr(record, name, getattr(call, name))
+    return record

@@ -10,8 +10,9 @@ class TimerModel:
         self._tick_ns = tick_ns
         self._deadlines_ns: dict[int, int] = {}
 
-    def arm(self, name: int, deadline_ns: int) -> None:
-        self._deadlines_ns[name] = deadline_ns
+    def arm(self, name: int, deadline_ns: int, now_ns: int) -> None:
+        """An overdue deadline counts from now: what is armed late cannot fire earlier."""
+        self._deadlines_ns[name] = max(deadline_ns, now_ns)
 
     def cancel(self, name: int) -> None:
         self._deadlines_ns.pop(name, None)

@@ -40,9 +40,11 @@ class FakeTransport:
     def __init__(self, protocol: Any, *, stalled: bool = False, half_close: bool = True) -> None:
         self.protocol = protocol
         self.writes: list[bytes] = []
+        self.late_writes: list[bytes] = []
         self.socket = FakeSocket()
         self.stalled = stalled
         self.buffered_bytes = 0
+        self.delivered_bytes = 0
         self.reading = True
         self.closing = False
         self.aborted = False
@@ -58,6 +60,7 @@ class FakeTransport:
         assert type(data) is bytes
         assert not self.lost, "written after connection_lost"
         if self.closing:
+            self.late_writes.append(data)
             return
         if self.eof_written:
             raise RuntimeError("Cannot call write() after write_eof()")
@@ -143,6 +146,7 @@ class FakeTransport:
             buffer[: len(piece)] = piece
             protocol.buffer_updated(len(piece))
             at += len(piece)
+            self.delivered_bytes += len(piece)
         return at == len(data)
 
     def end(self) -> None:

@@ -67,8 +67,10 @@ def test_a_body_that_came_behind_its_head_wakes_who_waits_for_it(text: bytes) ->
 
 def test_a_body_nobody_waits_for_is_kept() -> None:
     _, client, exchange = begin(request(b"abc")[:-2])
+    assert exchange.take_whole() is None
     client.receive(b"bc")
     assert exchange.keep_alive
+    assert exchange.take_whole() == b"abc"
     assert next_value(exchange.body) == b"abc"
 
 

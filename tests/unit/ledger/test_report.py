@@ -29,7 +29,7 @@ def test_verify(ledger: Path) -> None:
     assert good
     assert text == "4 calls, 1 errors, 2.000001501 USD, 1 unpriced, 1 unknown\nok\n"
     connection = sqlite3.connect(ledger)
-    connection.execute("UPDATE entries SET cost_nano_usd = -1")
+    connection.execute("UPDATE calls SET cost_nano_usd = -1")
     connection.commit()
     connection.close()
     text, good = verify_report(ledger)

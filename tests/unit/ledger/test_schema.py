@@ -1,16 +1,35 @@
-"""The table and the struct are the same thing."""
+"""The view and the struct are the same thing, whatever way a call takes into the tables."""
 
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 import msgspec
 import pytest
 
 from fastgw.domain.entry import LedgerEntry
-from fastgw.ledger.schema import COLUMNS, PUT_SETTLED, PUT_UNKNOWN, entry_of, first_id, settled_row, unknown_row
+from fastgw.ledger.dimensions import Dimensions
+from fastgw.ledger.schema import (
+    COLUMNS,
+    DIMENSION_COLUMNS,
+    PLAIN,
+    PUT_PLAIN,
+    PUT_SETTLED,
+    PUT_UNKNOWN,
+    as_unknown,
+    call_values,
+    decode_any,
+    decode_row,
+    dimension_of,
+    entry_of,
+    first_id,
+    full_values,
+    own_request_id,
+    shape_of,
+)
 from fastgw.storage.migrate import load_migrations, migrate
-from tests.model.calls import entry, settled
+from tests.model.calls import call_id, entry, settled
 
 FULL = settled(
     5,
@@ -20,6 +39,7 @@ FULL = settled(
     cost_nano_usd=None,
     fingerprint=-(2**63),
 )
+NULLABLE = {"cost_nano_usd", "metadata", "other_usage"}
 
 
 @pytest.fixture
@@ -30,8 +50,14 @@ def connection() -> sqlite3.Connection:
 
 
 def put(connection: sqlite3.Connection, statement: str, call: LedgerEntry) -> None:
-    row = settled_row(msgspec.msgpack.encode(call))
-    connection.execute(statement, row)
+    row = decode_row(msgspec.msgpack.encode(call))
+    dimension = Dimensions(connection).find(row)
+    values = (*call_values(row), dimension) if statement == PUT_PLAIN else full_values(row, dimension)
+    connection.execute(statement, values)
+
+
+def plain(number: int, worker: int = 0, **fields: Any) -> LedgerEntry:
+    return settled(number, worker, request_id=own_request_id(call_id(number, worker)), **fields)
 
 
 def stored(connection: sqlite3.Connection) -> list[LedgerEntry]:
@@ -53,11 +79,70 @@ def test_an_entry_survives_the_way_to_a_row_and_back(connection: sqlite3.Connect
 
 
 @pytest.mark.parametrize(
+    "call",
+    [
+        plain(1),
+        plain(1, metadata={}),
+        settled(1, request_id=""),
+        settled(1, request_id="fgw_"),
+        plain(1, input_audio_tokens=1),
+        plain(1, output_audio_tokens=2, input_image_tokens=3, output_image_tokens=4),
+        plain(1, other_usage={}),
+        plain(1, other_usage={"ä": 2**64 - 1, "input_audio_tokens": 5}),
+        plain(1, outcome="unknown"),
+        plain(1, cost_nano_usd=None, streaming=True),
+    ],
+)
+def test_what_is_left_out_or_packed_comes_back(connection: sqlite3.Connection, call: LedgerEntry) -> None:
+    put(connection, PUT_SETTLED, call)
+    assert stored(connection) == [call]
+    connection.close()
+
+
+def test_every_field_of_a_plain_call_is_in_its_place(connection: sqlite3.Connection) -> None:
+    numbers = {
+        name: 100 + place
+        for place, name in enumerate(COLUMNS)
+        if (name.endswith(("_tokens", "_ns", "_usd")) and "audio" not in name and "image" not in name)
+        or name in {"status", "attempts", "fingerprint"}
+    }
+    texts = {name: name for name in COLUMNS if name in DIMENSION_COLUMNS} | {"usage_source": "clamped"}
+    call = plain(7, 9, **(texts | numbers | {"streaming": True}))
+    assert shape_of(decode_row(msgspec.msgpack.encode(call)))[-len(PLAIN) :] == PLAIN
+    put(connection, PUT_PLAIN, call)
+    assert stored(connection) == [call]
+    connection.close()
+
+
+def test_a_request_id_that_is_ours_takes_no_room(connection: sqlite3.Connection) -> None:
+    put(connection, PUT_SETTLED, plain(1))
+    put(connection, PUT_SETTLED, settled(2, request_id=own_request_id(call_id(1))))
+    assert connection.execute("SELECT request_id FROM calls").fetchall() == [(None,), (own_request_id(call_id(1)),)]
+    connection.close()
+
+
+def test_a_call_without_its_dimension_is_still_counted(connection: sqlite3.Connection) -> None:
+    put(connection, PUT_SETTLED, settled(1))
+    connection.execute("DELETE FROM dimensions")
+    assert connection.execute("SELECT count(*), sum(cost_nano_usd), min(key) FROM entries").fetchone() == (
+        1,
+        1000,
+        None,
+    )
+    connection.close()
+
+
+@pytest.mark.parametrize(
     ("first", "second", "kept"),
     [
         ((PUT_UNKNOWN, entry(1)), (PUT_SETTLED, settled(1, cost_nano_usd=7)), ("settled", 7)),
         ((PUT_SETTLED, settled(1, cost_nano_usd=7)), (PUT_UNKNOWN, entry(1)), ("settled", 7)),
         ((PUT_SETTLED, settled(1, cost_nano_usd=7)), (PUT_SETTLED, settled(1, cost_nano_usd=8)), ("settled", 7)),
+        ((PUT_UNKNOWN, entry(1)), (PUT_PLAIN, plain(1, cost_nano_usd=7)), ("settled", 7)),
+        ((PUT_PLAIN, plain(1, cost_nano_usd=7)), (PUT_UNKNOWN, entry(1)), ("settled", 7)),
+        ((PUT_PLAIN, plain(1, cost_nano_usd=7)), (PUT_PLAIN, plain(1, cost_nano_usd=8)), ("settled", 7)),
+        ((PUT_PLAIN, plain(1, cost_nano_usd=7)), (PUT_SETTLED, settled(1, cost_nano_usd=8)), ("settled", 7)),
+        ((PUT_SETTLED, settled(1, cost_nano_usd=7)), (PUT_PLAIN, plain(1, cost_nano_usd=8)), ("settled", 7)),
         ((PUT_UNKNOWN, entry(1, cost_nano_usd=7)), (PUT_UNKNOWN, entry(1, cost_nano_usd=8)), ("unknown", 7)),
     ],
 )
@@ -72,32 +157,79 @@ def test_only_a_settlement_replaces_and_only_an_unknown_row(
     (row,) = stored(connection)
     assert (row.outcome, row.cost_nano_usd) == kept
     if kept == ("settled", 7):
-        assert row == settled(1, cost_nano_usd=7)
+        settlement = next(call for _, call in (first, second) if (call.outcome, call.cost_nano_usd) == kept)
+        assert row == settlement
+    connection.close()
+
+
+def test_an_unknown_row_has_nothing_left_of_it_when_a_plain_call_settles_it(connection: sqlite3.Connection) -> None:
+    put(connection, PUT_UNKNOWN, entry(1, metadata={"a": "b"}, other_usage={"x": 1}, input_audio_tokens=3))
+    put(connection, PUT_PLAIN, plain(1))
+    assert stored(connection) == [plain(1)]
     connection.close()
 
 
 def test_an_entry_of_an_older_build_has_its_missing_fields_at_their_defaults() -> None:
-    shorter = msgspec.msgpack.decode(msgspec.msgpack.encode(FULL))[:20]
-    row = dict(zip(COLUMNS, settled_row(msgspec.msgpack.encode(shorter)), strict=True))
+    shorter = msgspec.msgpack.encode(msgspec.msgpack.decode(msgspec.msgpack.encode(FULL))[:20])
+    with pytest.raises(msgspec.MsgspecError):
+        decode_row(shorter)
+    row = dict(zip(COLUMNS, decode_any(shorter), strict=True))
     assert row["input_tokens"] == FULL.input_tokens
     assert (row["metadata"], row["worker"], row["price_version"]) == (None, 0, "")
 
 
-def test_the_row_knows_the_worker_by_its_id() -> None:
-    call = msgspec.structs.replace(settled(5, 37), worker=0)  # as a worker records it
-    assert dict(zip(COLUMNS, settled_row(msgspec.msgpack.encode(call)), strict=True))["worker"] == 37
+def test_fields_of_a_newer_build_are_left_out() -> None:
+    longer = msgspec.msgpack.encode([*msgspec.msgpack.decode(msgspec.msgpack.encode(FULL)), "new"])
+    with pytest.raises(msgspec.MsgspecError):
+        decode_row(longer)
+    assert decode_any(longer) == decode_row(msgspec.msgpack.encode(FULL)) == msgspec.structs.astuple(FULL)
+
+
+def test_the_row_knows_the_worker_by_its_id(connection: sqlite3.Connection) -> None:
+    put(connection, PUT_SETTLED, msgspec.structs.replace(settled(5, 37), worker=0))  # as a worker records it
+    assert stored(connection) == [settled(5, 37)]
+    connection.close()
 
 
 def test_what_is_no_entry_is_an_error() -> None:
     for payload in (b"", b"\xc1", msgspec.msgpack.encode([1, 2]), msgspec.msgpack.encode({"id": 1})):
-        with pytest.raises(msgspec.MsgspecError):
-            settled_row(payload)
+        for decode in (decode_row, decode_any):
+            with pytest.raises(msgspec.MsgspecError):
+                decode(payload)
+
+
+@pytest.mark.parametrize("place", range(len(COLUMNS)))
+def test_a_value_of_another_type_is_an_error(place: int) -> None:
+    for wrong in ("5", 5, 5.0, None, True, [5], {"a": 5.0}):
+        values = msgspec.msgpack.decode(msgspec.msgpack.encode(FULL))
+        if type(wrong) is type(values[place]) or (wrong is None and COLUMNS[place] in NULLABLE):
+            continue
+        values[place] = wrong
+        if COLUMNS[place] == "cost_nano_usd" and type(wrong) is int:
+            continue
+        for decode in (decode_row, decode_any):
+            with pytest.raises(msgspec.MsgspecError):
+                decode(msgspec.msgpack.encode(values))
 
 
 def test_an_unknown_row_is_unknown_whatever_was_recorded() -> None:
-    row = dict(zip(COLUMNS, unknown_row(msgspec.msgpack.encode(FULL)), strict=True))
-    assert row["outcome"] == "unknown"
-    assert row["metadata"] == '{"project_id":"a\\"b","ä":"雪"}'
+    row = as_unknown(decode_row(msgspec.msgpack.encode(FULL)))
+    assert row == (*row[: COLUMNS.index("outcome")], "unknown", *row[COLUMNS.index("outcome") + 1 :])
+    assert full_values(row, 7)[len(call_values(row)) :] == (
+        7,
+        0,
+        "req-5",
+        '{"project_id":"a\\"b","ä":"雪"}',
+        '{"other_usage":{"web_search_calls":3}}',
+    )
+
+
+def test_the_shape_of_a_plain_call_is_its_dimension_and_the_same_end() -> None:
+    row = decode_row(msgspec.msgpack.encode(plain(1)))
+    assert shape_of(row) == (*dimension_of(row), *PLAIN)
+    for other in (plain(1, outcome="unknown"), plain(1, output_image_tokens=1)):
+        row = decode_row(msgspec.msgpack.encode(other))
+        assert shape_of(row) != (*dimension_of(row), *PLAIN)
 
 
 def test_first_id_cuts_at_the_microsecond() -> None:

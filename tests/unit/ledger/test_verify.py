@@ -9,6 +9,7 @@ import pytest
 
 from fastgw._native.journal import JournalWriter
 from fastgw.ledger.config import journal_directory
+from fastgw.ledger.schema import DIMENSION_COLUMNS
 from fastgw.ledger.verify import verify
 from fastgw.ledger.writer import Batch, LedgerWriter
 from tests.model.calls import call_id
@@ -24,22 +25,31 @@ def test_an_honest_ledger(ledger: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "finding"),
     [
-        ("input_image_tokens = -1", "negative count"),
+        ("""extra = '{"input_image_tokens":-1}'""", "negative count"),
         ("latency_ns = -1", "negative count"),
         ("cost_nano_usd = -1", "negative cost"),
         ("cached_input_tokens = 11", "cached and cache-written"),
         ("cache_write_1h_tokens = 11", "cached and cache-written"),
         ("reasoning_tokens = 1", "reasoning tokens"),
         ("status = 0", "settled without a status"),
-        ("outcome = 'lost'", "outcome is neither"),
-        ("usage_source = 'guess'", "source of the usage"),
+        ("outcome = 2", "outcome is neither"),
+        ("dimension = 9", "source of the usage"),
         ("metadata = '{'", "metadata is not JSON"),
-        ("other_usage = 'x'", "other usage is not JSON"),
+        ("extra = 'x'", "other usage is not JSON"),
+        ("output_tokens = NULL", "a value is missing"),
+        ("outcome = NULL", "a value is missing"),
+        ("dimension = NULL", "a value is missing"),
+        ("dimension = 10", "a value is missing"),
     ],
 )
 def test_a_broken_row_is_named(ledger: Path, change: str, finding: str) -> None:
     connection = sqlite3.connect(ledger)
-    connection.execute(f"UPDATE entries SET {change} WHERE id = ?", (call_id(0),))
+    names = ", ".join(DIMENSION_COLUMNS)
+    values = names.replace("usage_source", "'guess'")
+    connection.execute(
+        f"INSERT INTO dimensions (id, until_id, {names}) SELECT 9, until_id, {values} FROM dimensions LIMIT 1"
+    )
+    connection.execute(f"UPDATE calls SET {change} WHERE id = ?", (call_id(0),))
     connection.commit()
     connection.close()
     (found,) = verify(ledger).findings
@@ -49,7 +59,7 @@ def test_a_broken_row_is_named(ledger: Path, change: str, finding: str) -> None:
 
 def test_a_clock_that_was_set_breaks_no_promise(ledger: Path) -> None:
     connection = sqlite3.connect(ledger)
-    connection.execute("UPDATE entries SET started_ns = started_ns + 2000000000 WHERE id = ?", (call_id(0),))
+    connection.execute("UPDATE calls SET started_ns = started_ns + 2000000000 WHERE id = ?", (call_id(0),))
     connection.commit()
     connection.close()
     result = verify(ledger)

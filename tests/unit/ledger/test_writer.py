@@ -15,10 +15,12 @@ import msgspec
 import pytest
 
 from fastgw.domain.entry import LedgerEntry
+from fastgw.ledger.dimensions import MAX_REMEMBERED
+from fastgw.ledger.schema import COLUMNS, entry_of
 from fastgw.ledger.writer import Batch, LedgerWriter
 from fastgw.storage.migrate import NewerDatabaseError
 from fastgw.storage.sqlite import OwnedElsewhereError, open_reader
-from tests.model.calls import call_id, entry, settled
+from tests.model.calls import START_US, call_id, entry, settled
 
 
 @pytest.fixture
@@ -107,6 +109,135 @@ def test_expire_takes_the_oldest_and_no_more(tmp_path: Path, writer: LedgerWrite
     assert ask(tmp_path, "SELECT min(id), count(*) FROM entries") == [(call_id(6), 4)]
 
 
+def plain(number: int, **fields: Any) -> LedgerEntry:
+    return settled(number, request_id=f"fgw_{call_id(number):016x}", **fields)
+
+
+def test_usual_and_unusual_calls_share_a_batch_and_a_dimension(tmp_path: Path, writer: LedgerWriter) -> None:
+    for start in (0, 10):
+        calls = [
+            plain(start),
+            plain(start + 1, output_tokens=5),
+            settled(start + 2),
+            plain(start + 3, metadata={"a": "b"}),
+            plain(start + 4, other_usage={"searches": 2}),
+            plain(start + 5, input_audio_tokens=7),
+            plain(start + 6, outcome="unknown"),
+            plain(start + 7, cost_nano_usd=None),
+        ]
+        writer.apply(Batch(settled=[record(call) for call in calls]))
+        columns = ", ".join(COLUMNS)
+        found = ask(tmp_path, f"SELECT {columns} FROM entries WHERE id >= {call_id(start)} ORDER BY id")
+        assert [entry_of(row) for row in found] == calls
+    assert ask(tmp_path, "SELECT count(*), count(DISTINCT dimension) FROM calls") == [(16, 1)]
+    assert ask(tmp_path, "SELECT count(*) FROM dimensions") == [(1,)]
+
+
+def test_records_of_other_builds_and_of_other_types(tmp_path: Path, writer: LedgerWriter) -> None:
+    values = msgspec.msgpack.decode(record(plain(2, input_tokens=3))[1])
+    broken = {
+        2: [*values[:18], "3", *values[19:]],
+        3: [*values[:18], None, *values[19:]],
+        4: [*values[:3], 5, *values[4:]],
+        5: [*values[:18], 2**63, *values[19:]],
+    }
+    encode = msgspec.msgpack.encode
+    wrong = [(call_id(number), encode([call_id(number), *found[1:]])) for number, found in broken.items()]
+    older, newer = (call_id(7), encode([call_id(7), *values[1:20]])), (call_id(8), encode([call_id(8), *values[1:], 1]))
+    told: list[Any] = []
+    writer._observe = told.extend
+    for _ in range(2):  # the second time, the shape is known
+        told.clear()
+        writer.apply(Batch(settled=[record(plain(1)), *wrong, older, newer, record(plain(9))]))
+        good = [call_id(number) for number in (1, 7, 8, 9)]
+        assert [row[0] for row in ask(tmp_path, "SELECT id FROM entries ORDER BY id")] == good
+        assert [row[0] for row in told] == good
+        assert [row[0] for row in ask(tmp_path, "SELECT id FROM rejected_records ORDER BY id")] == [
+            call_id(number) for number in broken
+        ]
+
+
+def test_what_is_told_is_in_the_order_of_the_fields(tmp_path: Path) -> None:
+    told: list[Any] = []
+    writer = LedgerWriter(tmp_path / "told.db", observe=told.extend)
+    calls = [plain(1, team="a"), plain(2, team="a"), settled(3, metadata={"a": "b"})]
+    writer.apply(Batch(settled=[record(call) for call in calls], unknown=[record(settled(4))]))
+    assert told == [msgspec.structs.astuple(call) for call in [*calls, settled(4, outcome="unknown")]]
+    writer.close()
+
+
+def test_nothing_is_told_of_a_batch_that_failed(tmp_path: Path) -> None:
+    told: list[Any] = []
+    writer = LedgerWriter(tmp_path / "told.db", observe=told.extend)
+    with pytest.raises(sqlite3.Error):
+        writer.apply(Batch(settled=[record(plain(1))], closed=[object()]))  # type: ignore[list-item]
+    assert told == []
+    writer.close()
+
+
+def test_a_rolled_back_dimension_is_made_again(tmp_path: Path, writer: LedgerWriter) -> None:
+    writer.apply(Batch(settled=[record(plain(1, team="first"))]))
+    batch = Batch(settled=[record(plain(2, team="second")), record(plain(3, team="second"))], closed=[object()])  # type: ignore[list-item]
+    with pytest.raises(sqlite3.Error):
+        writer.apply(batch)
+    writer.apply(Batch(settled=[record(plain(4, team="third")), record(plain(5, team="first"))]))
+    batch.closed.clear()
+    writer.apply(batch)
+    assert ask(tmp_path, "SELECT id, team FROM entries ORDER BY id") == [
+        (call_id(1), "first"),
+        (call_id(2), "second"),
+        (call_id(3), "second"),
+        (call_id(4), "third"),
+        (call_id(5), "first"),
+    ]
+
+
+def test_a_restart_finds_the_dimensions_that_are_there(tmp_path: Path) -> None:
+    for number in range(3):
+        writer = LedgerWriter(tmp_path / "x.db")
+        writer.apply(Batch(settled=[record(plain(number)), record(plain(number + 10, team="b"))]))
+        writer.close()
+    assert ask(tmp_path, "SELECT team, count(*) FROM entries GROUP BY 1") == [("", 3), ("b", 3)]
+    assert ask(tmp_path, "SELECT count(*) FROM dimensions") == [(2,)]
+
+
+def test_more_dimensions_than_are_remembered(tmp_path: Path, writer: LedgerWriter) -> None:
+    for _ in range(2):
+        for start in range(0, 6000, 1000):
+            numbers = range(start, start + 1000)
+            writer.apply(Batch(settled=[record(plain(number, alias=f"m{number}")) for number in numbers]))
+            assert len(writer._dimensions.by_shape) <= MAX_REMEMBERED + 1000
+    assert ask(tmp_path, "SELECT count(*), count(DISTINCT alias) FROM entries") == [(6000, 6000)]
+    assert ask(tmp_path, f"SELECT count(*) FROM entries WHERE alias = 'm' || ((id >> 10) - {START_US})") == [(6000,)]
+    assert ask(tmp_path, "SELECT count(*) FROM dimensions") == [(6000,)]
+
+
+def test_dimensions_go_with_their_last_call(tmp_path: Path, writer: LedgerWriter) -> None:
+    hour = 3_600_000_000
+    for number in range(8):
+        calls = [plain(number * hour, team=f"of hour {number}"), plain(number * hour + 1, team="always")]
+        writer.apply(Batch(settled=[record(call) for call in calls]))
+    while writer.expire(settled(4 * hour).started_ns, 3):
+        pass
+    missing = "SELECT count(*) FROM entries WHERE key IS NULL"
+    assert ask(tmp_path, missing) == [(0,)]
+    assert ask(tmp_path, "SELECT count(*) FROM entries") == [(8,)]
+    kept = [team for (team,) in ask(tmp_path, "SELECT team FROM dimensions ORDER BY id")]
+    # One may stay an hour longer than its calls.
+    assert kept == ["always", "of hour 3", "of hour 4", "of hour 5", "of hour 6", "of hour 7"]
+    writer.apply(Batch(settled=[record(plain(8 * hour, team="of hour 0")), record(plain(8 * hour + 1, team="always"))]))
+    assert ask(tmp_path, missing) == [(0,)]
+    assert ask(tmp_path, "SELECT team FROM entries ORDER BY id DESC LIMIT 2") == [("always",), ("of hour 0",)]
+
+
+def test_the_last_id_is_of_calls_of_any_kind(writer: LedgerWriter) -> None:
+    assert writer.last_id() == 0
+    writer.apply(Batch(settled=[record(plain(2))], unknown=[record(entry(3))]))
+    assert writer.last_id() == call_id(3)
+    writer.apply(Batch(opened=[(call_id(5), "0001-a", b"")], settled=[record(plain(4))]))
+    assert writer.last_id() == call_id(5)
+
+
 def test_two_owners_and_newer_files_are_refused(tmp_path: Path, writer: LedgerWriter) -> None:
     with pytest.raises(OwnedElsewhereError):
         LedgerWriter(tmp_path / "x.db")
@@ -121,16 +252,18 @@ def test_two_owners_and_newer_files_are_refused(tmp_path: Path, writer: LedgerWr
 
 KILLED_MID_TRANSACTION = """
 import os, sqlite3, sys
+from fastgw.ledger.dimensions import MAX_REMEMBERED
+from fastgw.ledger.schema import COLUMNS, entry_of
 from fastgw.ledger.writer import LedgerWriter
-from fastgw.ledger.schema import PUT_SETTLED, settled_row
 import msgspec
 from tests.model.calls import settled
 writer = LedgerWriter(sys.argv[1])
 writer._database.begin(durable=True)
 connection = writer._database.connection
 connection.execute("PRAGMA cache_size = 1")  # so that pages of the transaction reach the file before its commit
-for number in range(2000):
-    connection.execute(PUT_SETTLED, settled_row(msgspec.msgpack.encode(settled(number))))
+calls = [settled(number) for number in range(2000)]
+writer._put_settled([(call.id, msgspec.msgpack.encode(call)) for call in calls], [])
+assert connection.execute("SELECT count(*) FROM entries").fetchone() == (2000,)
 os.kill(os.getpid(), 9)
 """
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 import fastgw.spend
+from fastgw._native.ledger_record import LedgerRecord
 from fastgw.domain.errors import ConfigError
 from fastgw.domain.usage import Usage, usage_of
 from fastgw.spend.catalog import PriceBook
 from fastgw.spend.config import Price, PriceRow, PriceTier, ProviderPricing, RegionRow, load_regions
-from fastgw.spend.pricer import Pricer, context_of
+from fastgw.spend.pricer import Pricer, TargetPrice, context_of
 
 MTOK = Usage(1_000_000)
 USD = 10**9
@@ -103,6 +104,49 @@ def test_a_price_that_has_yet_to_begin_leaves_the_call_unpriced(book: PriceBook)
     assert target is not None
     assert target.cost(MTOK, MIDYEAR - 1) is None
     assert target.cost(MTOK, MIDYEAR) == (2 * USD, "config:prices[0]")
+
+
+def charged(target: TargetPrice, at_ns: int, usage: Usage, service_tier: str | None = None) -> tuple[int | None, str]:
+    entry = LedgerRecord(1, "r", at_ns, "k")
+    entry.estimate(usage.input_tokens, usage.output_tokens)
+    entry.cached_input_tokens = usage.cache_read_tokens
+    entry.other_usage = usage.other
+    # A price that was there before must not survive.
+    entry.charge(77, "old")
+    target.charge(entry, service_tier, usage)
+    return entry.cost_nano_usd, entry.price_version
+
+
+def test_rows_of_the_ledger_are_charged_the_same(book: PriceBook) -> None:
+    """Whether by the compiled price or the slow way: before and after it is compiled, in any order of time and tier."""
+    target = Pricer(book, {"mine": ProviderPricing()}, [row(2, from_date=date(2026, 7, 1))]).for_target(
+        "mine", "anthropic", "claude-sonnet-4-5"
+    )
+    assert target is not None
+    usages = (MTOK, Usage(300_000, 5, 299_999), Usage(1, other={"web_searches": 2}), Usage(2**40), Usage())
+    for at_ns in (MIDYEAR, MIDYEAR - 1, MIDYEAR - 1, MIDYEAR, MIDYEAR):
+        for usage in usages:
+            for tier in (None, "batch", "nobody's"):
+                assert charged(target, at_ns, usage, tier) == target.cost(usage, at_ns, tier)
+
+
+def test_a_row_that_no_price_holds_for_has_no_cost(book: PriceBook) -> None:
+    target = Pricer(book, {"mine": ProviderPricing()}, [row(2, from_date=date(2026, 7, 1))]).for_target(
+        "mine", None, "m"
+    )
+    assert target is not None
+    assert charged(target, MIDYEAR, MTOK) == (2 * USD, "config:prices[0]")
+    assert charged(target, MIDYEAR - 1, MTOK) == (None, "")
+
+
+def test_a_row_of_which_nothing_more_is_known_is_charged_by_its_two_counts(book: PriceBook) -> None:
+    target = Pricer(book, {"mine": ProviderPricing()}, [row(2, output_usd_per_mtok=3)]).for_target("mine", None, "m")
+    assert target is not None
+    for _ in range(2):
+        entry = LedgerRecord(1, "r", MIDYEAR, "k")
+        entry.estimate(10, 100)
+        target.charge(entry, None)
+        assert (entry.cost_nano_usd, entry.price_version) == (10 * 2000 + 100 * 3000, "config:prices[0]")
 
 
 def test_rows_have_tiers(book: PriceBook) -> None:
@@ -242,3 +286,21 @@ def test_a_configuration_that_cannot_be_charged_is_refused_whole(
     with pytest.raises(ConfigError) as refused:
         Pricer(book, providers, rows)
     assert refused.value.path == path
+
+
+@pytest.mark.parametrize("tiers", [(), (PriceTier(above_input_tokens=500, input_usd_per_mtok="40"),)])
+@pytest.mark.parametrize("counts", [(1000, 7, 0, 0), (1000, 7, 600, 0), (1000, 70, 1000, 60), (400, 3, 100, 0)])
+def test_a_row_is_charged_by_its_own_counts(
+    book: PriceBook, tiers: tuple[PriceTier, ...], counts: tuple[int, int, int, int]
+) -> None:
+    input_tokens, output_tokens, cached, reasoning = counts
+    rates = {"output_usd_per_mtok": "3.5", "cached_input_usd_per_mtok": "0.75", "reasoning_usd_per_mtok": "9"}
+    target = Pricer(book, {"mine": ProviderPricing()}, [row(20, tiers=tiers, **rates)]).for_target("mine", None, "m")
+    assert target is not None
+    record = LedgerRecord(1, "r", MIDYEAR, "k", "", "", "m", "mine/m", "mine", "", "openai", "chat", False)
+    record.input_tokens, record.output_tokens = input_tokens, output_tokens
+    record.cached_input_tokens, record.reasoning_tokens = cached, reasoning
+    for _ in range(2):  # the first time the price is compiled, the second time it is there
+        target.charge(record, None)
+        usage = Usage(input_tokens, output_tokens, cached, 0, 0, 0, reasoning)
+        assert (record.cost_nano_usd, record.price_version) == target.cost(usage, MIDYEAR)
