@@ -49,7 +49,8 @@ def ledger_routes(ledger: Ledger) -> web.RouteTableDef:
 
     @routes.get("/admin/api/entries")
     async def entries(request: web.Request) -> web.StreamResponse:
-        limit = _whole(request, "limit") or 100
+        asked = _whole(request, "limit")
+        limit = 100 if asked is None else asked
         if not 1 <= limit <= MAX_ENTRIES:
             raise web.HTTPBadRequest(text=f"limit: expected 1 to {MAX_ENTRIES}, got {limit}")
         found = await ledger.entries(limit, _whole(request, "since_ns"), _whole(request, "until_ns"))

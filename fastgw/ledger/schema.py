@@ -106,11 +106,12 @@ _decode_row: msgspec.msgpack.Decoder[Row] = msgspec.msgpack.Decoder(
 decode_row: Final = _decode_row.decode
 """The values of an entry of this build, checked like the struct's. Raises ``msgspec.MsgspecError`` for any other."""
 _json = msgspec.json.Encoder().encode
+_MAX_ID: Final = (1 << 63) - 1
 
 
 def first_id(unix_ns: int) -> int:
-    """The smallest id of a call that started at ``unix_ns`` or later."""
-    return -(-unix_ns // 1000) << ID_SHIFT
+    """The smallest id of a call that started at ``unix_ns`` or later; for a time that no id can tell, the nearest that one can."""
+    return min(max(-(-unix_ns // 1000) << ID_SHIFT, 0), _MAX_ID)
 
 
 def decode_any(payload: bytes) -> Row:

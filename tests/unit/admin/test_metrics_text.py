@@ -1,67 +1,118 @@
+"""The metrics page, read by an independent parser, against sums done by hand."""
+
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import aiohttp
 import msgspec
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fastgw.admin import metrics_text
-from fastgw.admin.metrics_text import LedgerMetrics
+from fastgw.admin.metrics_text import BUCKETS_S, MAX_SERIES, LedgerMetrics
+from fastgw.admin.site import AdminSite
+from fastgw.app.demo import free_port
 from fastgw.domain.entry import LedgerEntry
-from fastgw.telemetry.stats_page import StatsPage
+from fastgw.telemetry.stats_page import COUNTERS, GAUGES, StatsPage
+from tests.model.calls import settled
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-def row(**fields: Any) -> tuple[Any, ...]:
-    entry = LedgerEntry(1, "r", 1, "k", target="up/m", team="t", operation="chat", status=200, cost_nano_usd=0)
-    return msgspec.structs.astuple(msgspec.structs.replace(entry, **fields))
+def row(number: int = 0, **fields: Any) -> tuple[Any, ...]:
+    """A row as the ledger's writer tells of it: the values of an entry."""
+    return msgspec.structs.astuple(settled(number, **fields))
 
 
-def samples(metrics: LedgerMetrics) -> dict[tuple[str, str], float]:
-    """The page as an independent parser reads it: (name, one label's value or nothing) to value."""
-    found: dict[tuple[str, str], float] = {}
-    for family in text_string_to_metric_families(metrics.render()):
-        for sample in family.samples:
-            found[
-                sample.name, sample.labels.get("unit") or sample.labels.get("le") or sample.labels.get("target", "")
-            ] = sample.value
-    return found
+def parse(text: str) -> Samples:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
-def test_rows_are_added_up() -> None:
+def key(name: str, **labels: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    call = {"target": "", "team": "", "operation": "", "status": "200", "error_code": ""}
+    return name, tuple(sorted({**call, **labels}.items()))
+
+
+def test_rows_add_up_by_who_asked_what() -> None:
     metrics = LedgerMetrics(StatsPage(1))
-    metrics.observe([row(input_tokens=10, output_tokens=4, cost_nano_usd=1500, latency_ns=30_000_000)])
-    metrics.observe([row(input_tokens=5, cached_input_tokens=3, cost_nano_usd=None, latency_ns=900_000_000_000)] * 2)
-    page = samples(metrics)
-    assert page["fastgw_calls_total", "up/m"] == 3
-    assert page["fastgw_cost_usd_total", "up/m"] == 0.0000015
-    assert page["fastgw_unpriced_calls_total", "up/m"] == 2
-    assert (page["fastgw_tokens_total", "input"], page["fastgw_tokens_total", "output"]) == (20, 4)
-    assert page["fastgw_tokens_total", "cached_input"] == 6
-    buckets = [page["fastgw_call_duration_seconds_bucket", le] for le in ("0.02", "0.04", "81.92", "+Inf")]
-    assert buckets == [0, 1, 1, 3]
+    metrics.observe(
+        [
+            row(0, team="a", target="p/m", input_tokens=10, cached_input_tokens=4, output_tokens=3, cost_nano_usd=7),
+            row(1, team="a", target="p/m", input_tokens=1, reasoning_tokens=1, cost_nano_usd=2_000_000_000),
+            row(2, team="b", target="p/m", status=502, error_code="provider_timeout", cost_nano_usd=None),
+        ]
+    )
+    metrics.observe([row(3, team="a", target="p/m", cost_nano_usd=1)])
+    found = parse(metrics.render())
+    a: dict[str, str] = {"team": "a", "target": "p/m"}
+    assert found[key("fastgw_calls_total", **a)] == 3
+    assert found[key("fastgw_cost_usd_total", **a)] == 2.000000008
+    assert found[key("fastgw_tokens_total", unit="input", **a)] == 11
+    assert found[key("fastgw_tokens_total", unit="cached_input", **a)] == 4
+    assert found[key("fastgw_tokens_total", unit="output", **a)] == 3
+    assert found[key("fastgw_tokens_total", unit="reasoning", **a)] == 1
+    b = {"team": "b", "target": "p/m", "status": "502", "error_code": "provider_timeout"}
+    assert found[key("fastgw_unpriced_calls_total", **b)] == 1
+    assert found[key("fastgw_cost_usd_total", **b)] == 0
+    assert key("fastgw_unpriced_calls_total", **a) not in found
 
 
-def test_the_processes_are_added_up() -> None:
-    stats = StatsPage(2)
-    stats.row(0).add("unknown_key", 2)
-    stats.row(1).add("unknown_key")
-    stats.row(1).put("in_flight", 7)
-    page = samples(LedgerMetrics(stats))
-    assert page["fastgw_unknown_key_total", ""] == 3
-    assert page["fastgw_in_flight", ""] == 7
-
-
-def test_labels_are_escaped() -> None:
+def test_durations_are_in_cumulative_buckets() -> None:
     metrics = LedgerMetrics(StatsPage(1))
-    metrics.observe([row(target='a"b\\c\nd')])
-    assert ("fastgw_calls_total", 'a"b\\c\nd') in samples(metrics)
+    durations_ns = [0, 10_000_000, 10_000_001, 2_560_000_000, 500_000_000_000]
+    metrics.observe([row(number, latency_ns=ns) for number, ns in enumerate(durations_ns)])
+    found = parse(metrics.render())
+    counts = [found[key("fastgw_call_duration_seconds_bucket", le=bound)] for bound in (*map(str, BUCKETS_S), "+Inf")]
+    assert counts == [sum(ns <= bound * 1e9 for ns in durations_ns) for bound in (*BUCKETS_S, float("inf"))]
+    assert found[key("fastgw_call_duration_seconds_count")] == len(durations_ns)
+    assert found[key("fastgw_call_duration_seconds_sum")] == sum(durations_ns) / 1e9
 
 
-def test_the_number_of_series_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_text, "MAX_SERIES", 3)
+def test_labels_of_callers_cannot_break_the_page() -> None:
     metrics = LedgerMetrics(StatsPage(1))
-    metrics.observe([row(target=f"up/{number}") for number in range(10)])
-    page = samples(metrics)
-    assert page["fastgw_calls_total", "other"] == 7
-    assert sum(value for (name, _), value in page.items() if name == "fastgw_calls_total") == 10
+    ugly = 'a"b\\c\nfastgw_calls_total 99\n# HELP é{}'
+    metrics.observe([row(0, target=ugly)])
+    assert parse(metrics.render())[key("fastgw_calls_total", target=ugly)] == 1
+
+
+def test_names_without_end_are_counted_as_other() -> None:
+    metrics = LedgerMetrics(StatsPage(1))
+    metrics.observe([row(number, target=f"p/{number}", cost_nano_usd=1) for number in range(MAX_SERIES + 500)])
+    metrics.observe([row(0, target="p/0", cost_nano_usd=1)])
+    found = parse(metrics.render())
+    calls = {labels: value for (name, labels), value in found.items() if name == "fastgw_calls_total"}
+    assert len(calls) == MAX_SERIES + 1
+    assert sum(calls.values()) == MAX_SERIES + 501
+    assert found[key("fastgw_calls_total", target="other", status="0")] == 500
+    assert found[key("fastgw_calls_total", target="p/0")] == 2
+
+
+def test_the_page_tells_of_all_processes_over_http() -> None:
+    stats = StatsPage(3)
+    for index in range(3):
+        for place, name in enumerate((*GAUGES, *COUNTERS)):
+            stats.row(index).put(name, place + index)
+    metrics = LedgerMetrics(stats)
+    metrics.observe([row(0)])
+
+    async def main() -> tuple[str, str]:
+        port = free_port()
+        site = AdminSite([metrics.routes()], "t", stats)
+        await site.open("127.0.0.1", port)
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+            text, kind = await answer.text(), answer.headers["content-type"]
+        await site.close()
+        return text, kind
+
+    text, kind = asyncio.run(main())
+    assert kind == "text/plain; version=0.0.4; charset=utf-8"
+    found = parse(text)
+    for place, name in enumerate(GAUGES):
+        assert found[f"fastgw_{name}", ()] == 3 * place + 3
+    for place, name in enumerate(COUNTERS, len(GAUGES)):
+        assert found[f"fastgw_{name}_total", ()] == 3 * place + 3
+    assert len(LedgerEntry.__struct_fields__) == len(row(0))

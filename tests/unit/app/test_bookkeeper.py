@@ -63,8 +63,10 @@ def keeping(inheritance: Inheritance, use: Callable[[dict[str, object], Ask], Aw
                         return answer.status, await answer.json()
                     return answer.status, await answer.text()
 
-            await use(news, ask)
-            await keeper.stop()
+            try:
+                await use(news, ask)
+            finally:
+                await keeper.stop()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
@@ -124,13 +126,13 @@ def test_a_database_that_cannot_be_written_is_told(inherit: Inherit, monkeypatch
         while row.get("ledger_problem"):
             await asyncio.sleep(0.005)
         intruder = sqlite3.connect(path, isolation_level=None)
-        intruder.execute("ALTER TABLE entries RENAME TO elsewhere")
+        intruder.execute("ALTER TABLE calls RENAME TO elsewhere")
         append(journal, settled(1))
         while not row.get("ledger_problem"):
             await asyncio.sleep(0.005)
         status, ready = await ask("/readyz")
         assert (status, ready["status"]) == (200, "degraded")
-        intruder.execute("ALTER TABLE elsewhere RENAME TO entries")
+        intruder.execute("ALTER TABLE elsewhere RENAME TO calls")
         intruder.close()
         while row.get("ledger_problem"):
             await asyncio.sleep(0.005)

@@ -236,3 +236,8 @@ def test_first_id_cuts_at_the_microsecond() -> None:
     call = entry(3, worker=5)
     assert first_id(call.started_ns) <= call.id < first_id(call.started_ns + 1000)
     assert first_id(call.started_ns + 1) > call.id
+
+
+def test_first_id_of_a_time_that_no_id_can_tell() -> None:
+    assert first_id(-1) == first_id(-(10**30)) == 0
+    assert first_id(10**19) == first_id(10**30) == 2**63 - 1
