@@ -85,7 +85,7 @@ NARROWER = {
 }
 
 
-def _variants(data: bytes) -> list[bytes]:
+def variants(data: bytes) -> list[bytes]:
     """The row, the row completed (the file lost empty lines at the end of rows), and both with a Host if it has
     none.
     """
@@ -96,14 +96,19 @@ def _variants(data: bytes) -> list[bytes]:
     return [text + ending for text in (data, hosted) for ending in (b"", b"\r\n", b"\r\n\r\n")]
 
 
+def is_wider(row: dict[str, object]) -> bool:
+    """Whether llhttp refuses the row and we serve its first request, for a known reason."""
+    return str(row["title"]) in WIDER or str(row["llhttp_error"]).startswith("Data after")
+
+
 def judge_llhttp(row: dict[str, object], feed: Feed) -> str | None:
     """A complaint, or None. What llhttp refuses we refuse or leave incomplete; what it serves we serve or refuse
     with a reason.
     """
-    verdicts = [feed(text) for text in _variants(base64.b64decode(str(row["b64"])))]
+    verdicts = [feed(text) for text in variants(base64.b64decode(str(row["b64"])))]
     complete = int(str(row["messages_complete"]))
     if row["llhttp_error"] is not None:
-        if str(row["title"]) in WIDER or str(row["llhttp_error"]).startswith("Data after"):
+        if is_wider(row):
             return None if all(verdict.served <= max(complete, 1) for verdict in verdicts) else "served more than one"
         if any(verdict.served > complete for verdict in verdicts):
             return f"served, but llhttp says: {row['llhttp_error']}"

@@ -16,7 +16,7 @@ class CountTable:
         """The counts in the order of the paths, -1 where one is absent or null.
 
         None when the block is not plain: not one strict JSON object, a count that is not a whole number in ``[0, 2**31)`` or
-        stands there twice, an outer member that is no object, an escape in a name. O(size), nothing is built.
+        stands there twice, an outer member that is no object or stands there twice, an escape in a name. O(size), nothing is built.
         """
 
     def fill_row(self, body: bytes, start: int, end: int, row: LedgerRecord) -> bool:

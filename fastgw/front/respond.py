@@ -53,7 +53,8 @@ def malformed_response(status: int, message: str, received: bytes) -> bytes:
     dialect: Dialect = "anthropic" if received[:40].partition(b" ")[2].startswith(b"/v1/messages") else "openai"
     code = _CODES.get(status, "invalid_request")
     error = GatewayError(code, message, status=status, source="client" if status < 500 else "internal")
-    return error_response(error, dialect, "", keep_alive=False)
+    answer = error_response(error, dialect, "", keep_alive=False)
+    return answer if not received.startswith(b"HEAD ") else answer[: answer.index(b"\r\n\r\n") + 4]
 
 
 _CODES: Final = {

@@ -19,6 +19,8 @@ from fastgw.domain.errors import GatewayError
 from fastgw.front.endpoints import ENDPOINTS
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+LINGER_S = 1.0
+"""How long the rest of a body that nobody reads is thrown away before the connection closes, as on the fast lane."""
 _log = logging.getLogger("fastgw.front")
 
 
@@ -48,6 +50,7 @@ class SlowLane:
         protocol = _Connection(
             server,
             loop=asyncio.get_running_loop(),
+            lingering_time=LINGER_S,
             access_log=None,  # type: ignore[arg-type]  # None is none: aiohttp's own runner passes it
         )
         transport.set_protocol(protocol)
@@ -62,6 +65,10 @@ class _Connection(web.RequestHandler):
     """
 
     __slots__ = ()
+
+    def eof_received(self) -> bool:  # type: ignore[override,explicit-override]  # typing.override is 3.12
+        """A client that has said all it had to say still gets its answer: True leaves our half open until then."""
+        return True
 
     def handle_error(  # type: ignore[explicit-override]  # typing.override is 3.12
         self,

@@ -103,9 +103,12 @@ class ProviderAccount:
                     self._waiting.append(waiting)
                     try:
                         await waiting
-                    finally:
-                        if not waiting.done() or waiting.cancelled():
+                    except asyncio.CancelledError:
+                        if waiting in self._waiting:
                             self._waiting.remove(waiting)
+                        else:
+                            self._connection_freed()  # it was this one's turn: the next takes it
+                        raise
                     if (connection := self._pool.take_idle()) is not None:
                         return connection
         except TimeoutError:
@@ -120,6 +123,7 @@ class ProviderAccount:
 
     async def _dial(self, started_ns: int) -> ProviderConn:
         settings = self.settings
+        connection = None
         self._opening += 1
         try:
             async with asyncio.timeout(max(started_ns + settings.connect_timeout_ns - monotonic_ns(), 1_000_000) / 1e9):
@@ -148,6 +152,8 @@ class ProviderAccount:
             ) from error
         finally:
             self._opening -= 1
+            if connection is None:
+                self._connection_freed()  # the room that it was to take
         return cast("ProviderConn", connection)
 
     def _connection_freed(self) -> None:

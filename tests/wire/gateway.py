@@ -15,12 +15,10 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import httpx
-
 from fastgw.domain.entry import LedgerEntry
 from fastgw.ledger.schema import entry_of
 from fastgw.mock_provider.bill import demo_prices
-from tests.wire.processes import MockProvider, Process, free_port, running
+from tests.wire.processes import MockProvider, Process, ask, free_port, running
 
 KEY = "fgw_wire_4yTb0qPz7mNcK2"
 OTHER_KEY = "fgw_wire_other_9sVx1Lr8Qd"
@@ -98,7 +96,7 @@ class Gateway:
         self.process = process
         self.folder = folder
         self.config = config
-        self.admin_url = f"http://127.0.0.1:{admin_port}"
+        self.admin_port = admin_port
         found = process.wait_for(r"fastgw serves on http://127\.0\.0\.1:(\d+) ")
         self.host, self.port = "127.0.0.1", int(found.group(1))
         self.url = f"http://{self.host}:{self.port}"
@@ -129,9 +127,9 @@ class Gateway:
 
     def metrics(self) -> dict[str, float]:
         """The operators' page, added up by name."""
-        text = httpx.get(f"{self.admin_url}/metrics", headers=self._admin(), trust_env=False, timeout=10).text
+        _, page = ask(self.host, self.admin_port, "GET", "/metrics", self._admin())
         sums: dict[str, float] = {}
-        for name, value in re.findall(r"^(\w+)(?:\{[^\n]*\})? (\S+)$", text, re.MULTILINE):
+        for name, value in re.findall(r"^(\w+)(?:\{[^\n]*\})? (\S+)$", page.decode(), re.MULTILINE):
             sums[name] = sums.get(name, 0.0) + float(value)
         return sums
 

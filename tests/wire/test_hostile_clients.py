@@ -264,6 +264,12 @@ def test_head_on_a_call_path_has_no_body_either(wire: raw.Wire) -> None:
     assert (answer.status, wire.rest()) == (405, b"")
 
 
+def test_malformed_head_request_is_refused_without_a_body(wire: raw.Wire) -> None:
+    wire.send(b"HEAD /healthz HTTP/1.1\r\n\r\n")
+    answer = wire.answer(to_head=True)
+    assert (answer.status, wire.rest()) == (400, b"")
+
+
 # --- too much, too slow -------------------------------------------------------------------------------------------------------
 
 
@@ -352,6 +358,14 @@ def test_half_close_still_gets_the_whole_answer(streamed: bool, wire: raw.Wire, 
     assert set(answer.interim) <= {102}
     assert wire.rest() == b""
     assert gateway.entry(request_id).usage_source == "reported"
+
+
+def test_half_close_on_the_slow_lane_still_gets_the_answer(wire: raw.Wire) -> None:
+    wire.send(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+    wire.end_writing()
+    assert wire.answer().json() == {"status": "ok"}
+    assert wire.rest() == b""
+    assert wire.ended == "eof"
 
 
 def test_half_close_inside_the_body_is_refused(wire: raw.Wire, gateway: Gateway) -> None:

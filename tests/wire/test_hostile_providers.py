@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
-import httpx
 import openai
 import orjson
 import pytest
@@ -279,7 +278,9 @@ def test_vendors_refusal_passes_with_its_reason_and_its_advice(
     request_id, got = ask(gateway, dialect, directive, streamed=streamed)
     make, path = (raw.chat, "/v1/chat/completions") if dialect == "openai" else (raw.message, "/v1/messages")
     headers = {"x-mock": directive, "anthropic-version": "2023-06-01", "authorization": f"Bearer {CREDENTIAL}"}
-    direct = httpx.post(f"{mock_provider.url}{path}", json=make(), headers=headers, trust_env=False)
+    with raw.Wire(mock_provider.host, mock_provider.port) as wire:
+        wire.send(raw.request(make(), path=path, headers=headers))
+        direct = wire.answer()
     assert (got.status, got.ending) == (status, "whole")
     wanted, found = direct.json(), got.json()
     for document in (wanted, found):

@@ -294,8 +294,7 @@ def ends_with(argv: list[str], message: str) -> None:
 def test_second_gateway_on_a_ledger_is_refused(mock_provider: MockProvider, tmp_path: Path) -> None:
     with running_gateway(tmp_path, text_for(mock_provider)) as gateway:
         second = tmp_path / "second.toml"
-        admin = gateway.admin_url.rpartition(":")[2]
-        second.write_text(gateway.config.read_text().replace(f":{admin}", f":{free_port()}"))
+        second.write_text(gateway.config.read_text().replace(f":{gateway.admin_port}", f":{free_port()}"))
         ends_with(gateway_argv(second), f"the database {gateway.ledger} cannot be used")
         assert status_of(gateway, GOOD) == 200
         check_books(gateway)
@@ -309,7 +308,7 @@ def test_port_in_use_is_named(mock_provider: MockProvider, tmp_path: Path) -> No
         ends_with(
             gateway_argv(write_config(other, text, free_port())), f"got 127.0.0.1:{gateway.port}: Address already"
         )
-        taken = int(gateway.admin_url.rpartition(":")[2])
+        taken = gateway.admin_port
         ends_with(gateway_argv(write_config(other, text_for(mock_provider), taken)), "admin.listen")
         assert status_of(gateway, GOOD) == 200
 

@@ -25,6 +25,7 @@ from fastgw.domain.errors import GatewayError
 from fastgw.front.endpoints import ENDPOINTS
 from fastgw.front.respond import WireResponder
 from fastgw.gateway.pipeline import Pipeline
+from fastgw.gateway.relay import WHOLE_BODY_BYTES
 from fastgw.gateway.snapshot import Snapshot, account_route
 from fastgw.identity.table import KeyTable
 from fastgw.providers.registry import account_of, build_endpoint
@@ -86,9 +87,11 @@ COST_NANO_USD = 20_000
 COST = "0.00002"
 ANSWER = b'{"id":"c1","choices":[{"message":{"content":"hi"}}],"usage":%b}' % USAGE
 EVENT = b'data: {"choices":[{"delta":{"content":"hi"}}],"usage":null}\n\n'
+HIDDEN_EVENT = EVENT.replace(b',"usage":null', b"")
 USAGE_EVENT = b'data: {"choices":[],"usage":%b}\n\n' % USAGE
 DONE = b"data: [DONE]\n\n"
 COST_COMMENT = b": x-fastgw-cost-usd: 0.00002\n\n"
+LARGE = b'{"text":"' + b"x" * (WHOLE_BODY_BYTES + 200_000) + b'","usage":%b}' % USAGE
 EVENT_STREAM = b"content-type: text/event-stream\r\n"
 
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from time import monotonic_ns
 from typing import Any
 
 import pytest
@@ -275,3 +276,27 @@ def test_tls_checks_names_against_the_given_authorities(tmp_path: Any) -> None:
     empty.write_text("")
     with pytest.raises(ssl.SSLError):
         ProviderAccount(settings_of(tls=True, ca_file=str(empty)), TimerWheel())
+
+
+def test_a_connection_that_could_not_be_opened_makes_room_for_who_waits() -> None:
+    async def test(account: ProviderAccount, server: Server) -> None:
+        failures = await asyncio.gather(*(refused(account) for _ in range(3)))
+        assert [failure.code for failure in failures] == ["provider_unreachable"] * 3
+
+    play(test, port=1, max_connections=1, connect_timeout_ns=SECOND)
+
+
+def test_who_goes_just_when_a_connection_comes_back_passes_it_on() -> None:
+    async def test(account: ProviderAccount, server: Server) -> None:
+        held = await account.send_fresh(ASK, None)
+        await answered(held)
+        first, second = (asyncio.ensure_future(account._connect(monotonic_ns())) for _ in range(2))
+        await asyncio.sleep(0)
+        held.release()  # wakes the first, who is told to stop before it can run
+        first.cancel()
+        async with asyncio.timeout(1):
+            assert await second is held
+        assert first.cancelled()
+        held.give_back()
+
+    play(test, max_connections=1)
