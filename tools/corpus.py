@@ -1,5 +1,6 @@
-"""Judge the parsers by public corpora, which stay outside the project: ``python tools/corpus.py DIR [--only PART]``.
+"""Judge the parsers and a running gateway by public corpora: ``python tools/corpus.py DIR [--only PART]``.
 
+The corpora stay outside the project.
 ``DIR`` holds one folder a corpus (``http-framing/``, ...). Prints one line a part and every complaint; exits 1 when
 there is one.
 """
@@ -13,9 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tools import corpus_http
+from tools import corpus_http, corpus_json, corpus_wire
 
-PARTS: dict[str, Callable[[Path], list[str]]] = {"http": corpus_http.check}
+PARTS: dict[str, Callable[[Path], list[str]]] = {
+    "http": corpus_http.check,
+    "json": corpus_json.check,
+    "wire": corpus_wire.complaints,
+}
 
 
 def main() -> int:

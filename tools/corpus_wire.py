@@ -53,7 +53,9 @@ class Findings:
     """What was fed and what was found. ``counts`` has every kind, also those of which there was none."""
 
     counts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("fed", "desync", "crash", "5xx", "forwarded rejects", "other"), 0)
+        default_factory=lambda: dict.fromkeys(
+            ("fed", "desync", "crash", "5xx", "forwarded rejects", "other", "501 or 505"), 0
+        )
     )
     texts: list[str] = field(default_factory=list)
 
@@ -124,6 +126,7 @@ def feed_http(stand: Stand, name: str, data: bytes, findings: Findings, expected
         findings.add("crash", f"{name}: {error!r}")
         return []
     for each in found:
+        findings.counts["501 or 505"] += each.status in NOT_IMPLEMENTED
         if each.status >= 500 and each.status not in NOT_IMPLEMENTED:
             findings.add("5xx", f"{name}: {each}")
         if each.ending != "whole":
@@ -262,15 +265,20 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in path.read_bytes().splitlines() if line]
 
 
+def complaints(folder: Path) -> list[str]:
+    """Start a gateway, feed it everything, print the counts; the findings, empty when all is well."""
+    with standing() as stand:
+        findings = check(folder, stand)
+    print("wire:", ", ".join(f"{name} {count}" for name, count in findings.counts.items()))
+    return findings.texts
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dir", type=Path)
-    options = parser.parse_args()
-    with standing() as stand:
-        findings = check(options.dir, stand)
-    print("\n".join(findings.texts), end="\n" if findings.texts else "")
-    print("wire:", ", ".join(f"{name} {count}" for name, count in findings.counts.items()))
-    return 1 if findings.texts else 0
+    texts = complaints(parser.parse_args().dir)
+    print("\n".join(texts), end="\n" if texts else "")
+    return 1 if texts else 0
 
 
 if __name__ == "__main__":
