@@ -37,7 +37,7 @@ from tests.wire.gateway import (
     server_section,
 )
 from tests.wire.processes import MockProvider, running_mock_provider
-from tests.wire.scripted import ScriptedProvider, answer
+from tests.wire.scripted import ScriptedProvider, Step, answer
 from tools import corpus_http, corpus_json
 
 NOT_IMPLEMENTED = (501, 505)
@@ -217,13 +217,14 @@ def check_json_answers(stand: Stand, rows: list[corpus_json.Row], findings: Find
     for number, row in enumerate(rows):
         event = b"data: " + row.text.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n\n"
         usage = b'{"usage":' + row.text + b"}"
-        for streamed, steps in (
+        ways: tuple[tuple[bool, list[Step]], ...] = (
             (False, [answer(row.text)]),
             (False, [answer(usage)]),
             (True, [head + event + b"data: " + usage.replace(b"\n", b" ") + b"\n\ndata: [DONE]\n\n", "close"]),
-        ):
+        )
+        for way, (streamed, steps) in enumerate(ways):
             findings.counts["fed"] += 1
-            model = f"{number}{streamed}{len(steps[0])}"
+            model = f"{number}-{way}"
             stand.scripted.replies[model] = steps
             with raw.Wire(stand.gateway.host, stand.gateway.port) as wire:
                 wire.send(raw.request(raw.chat(f"scripted/{model}", stream=streamed), key=KEY))

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.wire import raw
@@ -88,7 +89,7 @@ def test_own_vectors_show_nothing(stand: Stand) -> None:
 
 
 def found(status: int, message: str, **headers: str) -> raw.Answer:
-    body = raw.orjson.dumps({"error": {"message": message, "code": "invalid_request"}})
+    body = orjson.dumps({"error": {"message": message, "code": "invalid_request"}})
     return raw.Answer(status, "", headers, body, "whole")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import orjson
 import pytest
 
 from tests.wire import raw
@@ -298,7 +299,7 @@ def test_body_of_exactly_the_limit_is_served(wire: raw.Wire) -> None:
 
 def test_chunked_body_byte_by_byte_is_served(wire: raw.Wire) -> None:
     wire.send(HEAD + b"transfer-encoding: chunked\r\n\r\n")
-    for byte in raw.orjson.dumps(raw.chat()):
+    for byte in orjson.dumps(raw.chat()):
         wire.send(b"1;x=y\r\n%c\r\n" % byte)
     wire.send(b"0\r\nx-trailer: 1\r\n\r\n")
     assert wire.answer().status == 200

@@ -74,7 +74,7 @@ class Innocent(threading.Thread):
         self._gateway = gateway
         self._streamed = streamed
 
-    def run(self) -> None:
+    def run(self) -> None:  # type: ignore[explicit-override]  # typing.override is 3.12
         try:
             with raw.Wire(self._gateway.host, self._gateway.port) as wire:
                 while not self.stopping.wait(0.03):

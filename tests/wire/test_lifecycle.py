@@ -72,7 +72,7 @@ class Load(threading.Thread):
         self._request = raw.request(body, key=KEY)
         self._fresh = fresh
 
-    def run(self) -> None:
+    def run(self) -> None:  # type: ignore[explicit-override]  # typing.override is 3.12
         while not self.stopping.is_set():
             try:
                 with raw.Wire(*self._address) as wire:
