@@ -7,6 +7,7 @@ from importlib.resources import files
 
 from fastgw._native.timers import TimerWheel
 from fastgw.config.root import Settings
+from fastgw.domain.errors import ConfigError
 from fastgw.gateway.ports import TargetPricing
 from fastgw.gateway.snapshot import AccountRoute, Snapshot, account_route
 from fastgw.identity.table import KeyTable
@@ -36,6 +37,12 @@ class Pricing:
 
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigError when a price cannot be used."""
+        for name, config in settings.providers.items():
+            if config.price_source is not None and price_book().canonical_id(config.price_source) is None:
+                raise ConfigError(
+                    f"providers.{name}.price_source",
+                    f"expected a provider of the price book, got {config.price_source!r}",
+                )
         self._sources = {
             name: config.price_source or (config.kind if config.base_url is None else None)
             for name, config in settings.providers.items()

@@ -45,7 +45,7 @@ def complete_filled(call: Call, entry: LedgerRecord, recorder: Recorder, status:
         _write_down(call, entry, recorder, status, "reported", tier)
 
 
-def _write_down(
+def _write_down(  # noqa: PLR0913 - all that a row is settled with, in one call on the path of every request
     call: Call,
     entry: LedgerRecord,
     recorder: Recorder,
