@@ -16,16 +16,12 @@ DEFAULT_LISTEN: Final = "127.0.0.1:8788"
 
 
 class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[admin]``. ``listen`` and ``share`` exclude each other."""
+    """``[admin]``."""
 
-    listen: str | None = None
+    listen: str = DEFAULT_LISTEN
     token: SecretText | None = None
-    share: bool = False
 
     @property
-    def address(self) -> Address | None:
-        """Where the private listener binds; ``None`` when the routes are shared with ``[server].listen``.
-
-        ``ValueError`` when ``listen`` cannot be parsed (``config/check`` refuses it before).
-        """
-        return None if self.share else parse_address(self.listen or DEFAULT_LISTEN)
+    def address(self) -> Address:
+        """Where the private listener binds; ``ValueError`` when it cannot be parsed (``config/check`` refuses it before)."""
+        return parse_address(self.listen)

@@ -102,8 +102,6 @@ class Bookkeeper:
     async def _open_site(self, reader: LedgerReader) -> None:
         settings = self._inheritance.settings
         address = settings.admin.address
-        if address is None:
-            return
         routes: list[web.RouteTableDef] = [ledger_routes(reader), self._metrics.routes()]
         self._site = AdminSite(routes, self._inheritance.admin_token, self._inheritance.stats)
         try:

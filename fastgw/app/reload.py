@@ -16,7 +16,6 @@ def refuse_fixed_changes(old: Settings, new: Settings) -> None:
         ("server.listen", old.server.listen, new.server.listen),
         ("server.workers", old.server.workers, new.server.workers),
         ("admin.listen", old.admin.listen, new.admin.listen),
-        ("admin.share", old.admin.share, new.admin.share),
         ("ledger", old.ledger, new.ledger),
     )
     for path, was, becomes in fixed:

@@ -142,10 +142,9 @@ def _banner(inheritance: Inheritance, key: str, *, demo: bool) -> str:
     lines = [
         f"fastgw serves on {url} with {settings.server.workers} worker(s); providers: {', '.join(settings.providers)}"
     ]
-    if settings.admin.address is not None:
-        lines.append(f"admin on http://{settings.admin.address.host}:{settings.admin.address.port}")
-        if settings.admin.token is None:
-            lines.append(f"admin token (this run): {inheritance.admin_token}")
+    lines.append(f"admin on http://{settings.admin.address.host}:{settings.admin.address.port}")
+    if settings.admin.token is None:
+        lines.append(f"admin token (this run): {inheritance.admin_token}")
     lines.append(f"ledger: {settings.ledger.database_path}")
     if key:
         chat, message = ("mock-small", "mock-small") if demo else ("gpt-4o-mini", "claude-haiku-4-5")

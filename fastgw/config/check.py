@@ -36,21 +36,15 @@ def verify(settings: Settings) -> None:
 def _check_listeners(settings: Settings) -> None:
     admin, server = settings.admin, settings.server
     server_address = _parse("server.listen", server.listen)
-    if admin.listen is not None:
-        _parse("admin.listen", admin.listen)
+    address = _parse("admin.listen", admin.listen)
     if admin.token is not None:
         _check_length("admin.token", admin.token)
-    if admin.share and admin.listen is not None:
-        raise ConfigError("admin.listen", "expected nothing here with share = true, which serves on server.listen")
-    address = admin.address or server_address
     if admin.token is None and not address.is_loopback:
         raise ConfigError(
             "admin.token", f"expected a token, because {address} can be reached from other machines; got none"
         )
-    if admin.address == server_address and server_address.port != 0:
-        raise ConfigError(
-            "admin.listen", f"expected another address than server.listen ({server.listen}), or share = true"
-        )
+    if address == server_address and server_address.port != 0:
+        raise ConfigError("admin.listen", f"expected another address than server.listen ({server.listen})")
 
 
 def _parse(path: str, text: str) -> Address:

@@ -16,9 +16,8 @@ def test_it_is_private_and_local_by_default() -> None:
     assert admin.token is None
 
 
-def test_it_listens_where_it_is_told_or_nowhere_of_its_own() -> None:
+def test_it_listens_where_it_is_told() -> None:
     assert AdminConfig(listen="[::1]:9").address == Address("::1", 9)
-    assert AdminConfig(share=True).address is None
 
 
 def test_unknown_keys_are_refused() -> None:

@@ -42,9 +42,7 @@ def test_a_gateway_without_a_provider_serves_nobody() -> None:
     [
         ('[server]\nlisten = "8787"', "server.listen"),
         ('[admin]\nlisten = "8787"', "admin.listen"),
-        ('[admin]\nlisten = "127.0.0.1:1"\nshare = true\ntoken = "env:A"', "admin.listen"),
         ('[admin]\nlisten = "0.0.0.0:1"', "admin.token"),
-        ('[server]\nlisten = "0.0.0.0:1"\n[admin]\nshare = true', "admin.token"),
         ('[admin]\ntoken = "env:SHORT"', "admin.token"),
         ('[admin]\nlisten = "127.0.0.1:8787"', "admin.listen"),
     ],
@@ -58,8 +56,6 @@ def test_doors_that_would_be_open_or_in_each_others_way(text: str, path: str) ->
     [
         '[server]\nlisten = "0.0.0.0:1"',
         '[admin]\nlisten = "0.0.0.0:1"\ntoken = "env:A"',
-        '[server]\nlisten = "0.0.0.0:1"\n[admin]\nshare = true\ntoken = "env:A"',
-        "[admin]\nshare = true",
         '[server]\nlisten = "127.0.0.1:0"\n[admin]\nlisten = "127.0.0.1:0"',
     ],
 )
