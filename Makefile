@@ -22,7 +22,7 @@ PRICES := fastgw/spend/data/prices.json
 BUILT := fastgw/_native/_build_kind.txt
 NATIVE := $(wildcard fastgw/_native/*.pyx fastgw/_native/*.pxd)
 
-.PHONY: help dev build fix lint stubs test run wheel wheel-check corpus asan fuzz cov bench bench-proxy count soak prices ci clean
+.PHONY: help dev build fix lint stubs test run wheel wheel-check corpus asan fuzz cov bench bench-proxy count soak storm prices ci clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -103,6 +103,9 @@ wheel: $(PRICES)  ## build the wheel into dist/
 wheel-check: wheel  ## install the wheel where there is no compiler and no source, and serve from it
 	@$(PY) tools/check_wheel.py dist/*.whl
 
+storm: dev  ## kill workers, everything, the bookkeeper, the supervisor under load and compare the books: [ARGS=--rounds N]
+	@$(PY) -m tests.adversity.kill_storm $(or $(ARGS),--rounds 50)
+
 prices: $(INSTALLED)  ## build the price book again: [VERSION= of genai-prices to move to]
 	@if [ -n "$(VERSION)" ]; then \
 	  sed -i -E 's/genai-prices==[0-9.]+/genai-prices==$(VERSION)/' pyproject.toml requirements-dev.txt; \
@@ -130,7 +133,7 @@ asan: tree-asan  ## native and property tests under the address and undefined-be
 fuzz: tree-asan  ## every fuzzer under the sanitisers for TIME seconds: [TIME=300]
 	@cd build/asan && for file in tests/fuzz/fuzz_*.py; do \
 	  name=$$(basename $$file .py); echo "$$name, $(TIME) s"; \
-	  $(SANITISERS) $(abspath $(PY)) -m tests.fuzz.$$name --seconds $(TIME); \
+	  $(SANITISERS) $(abspath $(PY)) -m tests.fuzz.$$name --seconds $(TIME) || exit 1; \
 	done
 
 cov: tree-trace  ## line coverage of Python and Cython by unit and property tests: [T=path]
