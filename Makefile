@@ -20,7 +20,8 @@ EDITABLE := $(VENV)/.editable
 PACKAGES := $(VENV)/.packages
 PRICES := fastgw/spend/data/prices.json
 BUILT := fastgw/_native/_build_kind.txt
-NATIVE := $(wildcard fastgw/_native/*.pyx fastgw/_native/*.pxd)
+SPINE := $(filter-out fastgw/_native/%,$(wildcard fastgw/*/*.pxd))
+NATIVE := $(wildcard fastgw/_native/*.pyx fastgw/_native/*.pxd) $(SPINE) $(SPINE:.pxd=.py)
 
 .PHONY: help dev build fix lint stubs test run wheel wheel-check corpus asan fuzz cov bench bench-proxy count soak storm prices ci clean
 
@@ -47,7 +48,7 @@ ifneq ($(shell cat $(BUILT) 2>/dev/null),$(BUILD))
 .PHONY: $(BUILT)
 endif
 $(BUILT): $(INSTALLED) setup.py $(NATIVE)
-	@if [ "$$(cat $@ 2>/dev/null)" != "$(BUILD)" ]; then rm -f fastgw/_native/*.so; fi
+	@if [ "$$(cat $@ 2>/dev/null)" != "$(BUILD)" ]; then rm -f fastgw/*/*.so; fi
 	@echo "builds the native modules ($(BUILD))"
 	@$(PY) setup.py -q build_ext --inplace -j$(JOBS)
 	@echo $(BUILD) > $@
@@ -77,7 +78,7 @@ lint: $(INSTALLED) stubs  ## ruff, mypy, stubtest, cython-lint, floors and names
 	ruff check .
 	ruff format --check .
 	mypy
-	cython-lint fastgw/_native
+	cython-lint fastgw
 	$(PY) tools/check_tree.py
 	codespell
 
@@ -159,5 +160,5 @@ soak: dev  ## a million requests; does it give back what it takes: [ARGS=--reque
 
 clean:  ## remove what was built; .venv stays
 	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .coverage* .benchmarks $(EDITABLE)
-	@rm -f fastgw/_native/*.so $(BUILT) $(PRICES)
+	@rm -f fastgw/*/*.so $(BUILT) $(PRICES)
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

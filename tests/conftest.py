@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -17,7 +18,20 @@ settings.load_profile(os.environ.get("FASTGW_HYPOTHESIS", "small"))
 CRASHED = pytest.StashKey[list[int]]()
 
 
+def stale_modules(root: Path) -> list[str]:
+    """Compiled modules that are older than their source, which they hide."""
+    found = []
+    for compiled in root.glob("fastgw/*/*.so"):
+        name = compiled.name.partition(".")[0]
+        sources = [compiled.with_name(name + suffix) for suffix in (".py", ".pyx", ".pxd")]
+        if any(source.exists() and source.stat().st_mtime > compiled.stat().st_mtime for source in sources):
+            found.append(f"{compiled.parent.name}/{name}")
+    return sorted(found)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if stale := stale_modules(config.rootpath):
+        pytest.exit(f"compiled before their source changed: {', '.join(stale)}; run `make build`", returncode=4)
     config.stash[CRASHED] = begin_run(sentinel_folder(config.rootpath), os.getpid())
 
 

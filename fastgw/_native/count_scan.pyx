@@ -12,25 +12,11 @@ from fastgw._native.json_grammar cimport Cursor, Scan, skip_name, skip_space, sk
 from fastgw._native.ledger_record cimport LedgerRecord
 
 cdef enum:
-    MAX_COUNTS = 32
-    MAX_GROUPS = 8
     MAX_DIGITS = 10
-
-cdef struct Name:
-    const unsigned char* text
-    Py_ssize_t size
-    int group                  # 0: a member of the object itself; N: of its member number N in the table of groups
 
 
 @cython.final
 cdef class CountTable:
-    cdef tuple _paths
-    cdef list _parts           # keeps the bytes that the names point into
-    cdef Name _counts[MAX_COUNTS]
-    cdef Name _groups[MAX_GROUPS]
-    cdef int _count
-    cdef int _group_count
-
     def __cinit__(self, paths):
         cdef bytes part
         self._paths = tuple(paths)
@@ -80,7 +66,7 @@ cdef class CountTable:
             PyTuple_SET_ITEM(result, index, value)
         return result
 
-    def fill_row(self, bytes body, Py_ssize_t start, Py_ssize_t end, LedgerRecord row):
+    cpdef bint fill_row(self, bytes body, Py_ssize_t start, Py_ssize_t end, LedgerRecord row) except -1:
         cdef int64_t found[MAX_COUNTS]
         cdef int64_t read, reasoning
         cdef int index

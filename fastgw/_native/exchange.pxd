@@ -61,6 +61,9 @@ cdef class Exchange:
     cdef Py_ssize_t _body_came(self, bytes data, Py_ssize_t end) except -1
     cdef object _reserve(self, Py_ssize_t size)
     cdef object _body_failed(self, error)
+    cpdef bytes take_whole(self)
+    cpdef object reply(self, bytes data)
+    cpdef object send(self, bytes data)
     cdef bint _keeps_alive(self) noexcept
     cdef int _require(self, bint in_order) except -1
     cdef object _client_gone(self)

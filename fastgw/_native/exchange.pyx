@@ -112,7 +112,7 @@ cdef class Exchange:
 
     # --- the request's body ---------------------------------------------------------------------------------------------------
 
-    def take_whole(self):
+    cpdef bytes take_whole(self):
         return self._body
 
     def body(self):
@@ -213,7 +213,7 @@ cdef class Exchange:
             self._wait.wake(None)
         return self._wait
 
-    def reply(self, bytes data):
+    cpdef object reply(self, bytes data):
         if self.finished or self.gone:
             return
         self._require(not self.started)
@@ -232,7 +232,7 @@ cdef class Exchange:
         self._ends_by_close = ends_by_close
         self._conn._transport.write(head)
 
-    def send(self, bytes data):
+    cpdef object send(self, bytes data):
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         if self.gone or self.finished or size == 0:
             return

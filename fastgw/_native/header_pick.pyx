@@ -7,20 +7,12 @@ from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from fastgw._native.http_head cimport HeaderSpan, MessageHead
 
-cdef enum:
-    MAX_PICKED = 16
-
 cdef extern from "strings.h" nogil:
     int strncasecmp(const char* a, const char* b, size_t size)
 
 
 @cython.final
 cdef class HeaderPick:
-    cdef tuple _names
-    cdef const char* _texts[MAX_PICKED]
-    cdef int _sizes[MAX_PICKED]
-    cdef int _count
-
     def __cinit__(self, names):
         cdef bytes name
         self._names = tuple(names)
@@ -31,7 +23,7 @@ cdef class HeaderPick:
             self._sizes[self._count] = <int>len(name)
             self._count += 1
 
-    def pick(self, MessageHead head):
+    cpdef tuple pick(self, MessageHead head):
         cdef tuple result = PyTuple_New(self._count)
         cdef HeaderSpan* found[MAX_PICKED]
         cdef const char* base = PyBytes_AS_STRING(head._data) + head._start

@@ -45,18 +45,6 @@ _ZEROS = bytes(65536)
 
 @cython.final
 cdef class JournalWriter:
-    cdef uint8_t *_map
-    cdef int64_t _used_bytes, _segment_bytes, _max_journal_bytes
-    cdef uint64_t _token
-    cdef uint32_t _writer
-    cdef int64_t _sequence
-    cdef int _fd
-    cdef bint _stuck, _closed, _keep_unsynced, _new_names
-    cdef list _unsynced
-    cdef RecordBuffer _packed
-    cdef str _directory
-    cdef str _problem
-
     def __cinit__(
         self, str directory not None, uint32_t writer, uint64_t token, int64_t segment_bytes=1 << 20,
         int64_t max_journal_bytes=0,
@@ -87,7 +75,7 @@ cdef class JournalWriter:
     def append(self, int kind, int64_t id, bytes payload not None) -> bool:
         return self._put(kind, id, <const uint8_t *>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
 
-    def append_record(self, int kind, LedgerRecord record not None) -> bool:
+    cpdef bint append_record(self, int kind, LedgerRecord record) except -1:
         cdef Py_ssize_t length = self._packed.pack(record)
         return self._put(kind, record.id, self._packed.data, length)
 

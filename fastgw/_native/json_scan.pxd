@@ -44,6 +44,8 @@ cdef class MemberSpans:
     cdef Py_ssize_t _text_bytes
 
     cdef Slot *slot(self, int index) except NULL
+    cpdef object text(self, int index)
+    cpdef object integer(self, int index)
     cpdef int kind(self, int index) except -1
     cpdef tuple span(self, int index)
     cpdef tuple member_span(self, int index)
@@ -52,3 +54,4 @@ cpdef MemberSpans scan_object(
     bytes body, MemberTable table, Py_ssize_t start=*, Py_ssize_t end=*, int max_depth=*)
 
 cpdef bytes splice(bytes body, edits)
+cpdef unsigned long long fingerprint64(bytes data)

@@ -143,7 +143,7 @@ cdef class MemberSpans:
             return None
         return PyBytes_FromStringAndSize(PyBytes_AS_STRING(self._body) + slot.start, slot.end - slot.start)
 
-    def text(self, int index):
+    cpdef object text(self, int index):
         cdef Slot *slot = self.slot(index)
         cdef Cursor inside
         cdef Py_ssize_t length = slot.end - slot.start - 2
@@ -164,7 +164,7 @@ cdef class MemberSpans:
         finally:
             PyMem_Free(decoded)
 
-    def integer(self, int index):
+    cpdef object integer(self, int index):
         cdef Slot *slot = self.slot(index)
         cdef bint is_whole = False
         cdef Cursor base
@@ -305,7 +305,7 @@ cpdef bytes splice(bytes body, edits):
     return result
 
 
-def fingerprint64(bytes data not None):
+cpdef unsigned long long fingerprint64(bytes data):
     cdef Cursor p = <Cursor>PyBytes_AS_STRING(data)
     cdef Py_ssize_t left = PyBytes_GET_SIZE(data)
     cdef uint64_t length = <uint64_t>left

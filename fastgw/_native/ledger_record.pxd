@@ -40,6 +40,10 @@ cdef class LedgerRecord:
     cdef public dict metadata
     cdef public int64_t fingerprint
     cdef public int64_t worker
+    cpdef object estimate(self, int64_t input_tokens, int64_t output_tokens)
+    cpdef object settle(
+        self, int64_t status, str usage_source, int64_t latency_ns, int64_t first_token_ns, int64_t overhead_ns
+    )
 
 
 cdef class RecordBuffer:

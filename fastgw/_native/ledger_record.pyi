@@ -77,7 +77,7 @@ class LedgerRecord:
     ) -> LedgerRecord:
         """What is known at admission: who calls, what is asked for, where it goes. Outcome unknown, nothing used."""
 
-    def estimate(self, input_tokens: int, output_tokens: int, /) -> None:
+    def estimate(self, input_tokens: int, output_tokens: int) -> None:
         """The usage that is charged if nothing else is heard of the call."""
 
     def itemise(
@@ -100,7 +100,7 @@ class LedgerRecord:
     def charge(self, cost_nano_usd: int | None, price_version: str, /) -> None:
         """What it costs and by which price; None and an empty name when no price is known."""
 
-    def settle(self, status: int, usage_source: str, latency_ns: int, first_token_ns: int, overhead_ns: int, /) -> None:
+    def settle(self, status: int, usage_source: str, latency_ns: int, first_token_ns: int, overhead_ns: int) -> None:
         """How it ended."""
 
     def encode(self) -> bytes:

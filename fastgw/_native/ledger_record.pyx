@@ -92,7 +92,7 @@ cdef class LedgerRecord:
         self._cost_nano_usd = 0 if value is None else whole(value)
         self._priced = value is not None
 
-    def estimate(self, int64_t input_tokens, int64_t output_tokens, /):
+    cpdef object estimate(self, int64_t input_tokens, int64_t output_tokens):
         self.usage_source = "estimated"
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
@@ -118,8 +118,8 @@ cdef class LedgerRecord:
         self.cost_nano_usd = cost_nano_usd
         self.price_version = price_version
 
-    def settle(
-        self, int64_t status, str usage_source not None, int64_t latency_ns, int64_t first_token_ns, int64_t overhead_ns, /
+    cpdef object settle(
+        self, int64_t status, str usage_source, int64_t latency_ns, int64_t first_token_ns, int64_t overhead_ns
     ):
         self.outcome = "settled"
         self.status = status

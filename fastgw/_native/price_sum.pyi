@@ -27,7 +27,7 @@ class PriceSum:
         numbers so large that some row could take more than 128 bits on the way, or 64 at the end.
         """
 
-    def charge(self, row: LedgerRecord, /) -> bool:
+    def charge(self, row: LedgerRecord) -> bool:
         """Write on the row what its counts cost, and the price's version. False, and nothing is written, when this cannot know.
 
         That is: a row of another time, with rare units, with counts outside of ``[0, 2**31)``, or with 5 minute cache writes where

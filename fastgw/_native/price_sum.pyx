@@ -27,13 +27,6 @@ cdef extern from *:
         const int64_t* weights, const int64_t* counts, int length, int64_t ratio, int64_t divisor
     ) noexcept nogil
 
-cdef enum:
-    UNITS = 12                 # the common units of `domain.usage` in their order, and the call itself
-    WRITE = 3
-    WRITE_5M = 4
-    WRITE_1H = 5
-    MAX_TIERS = 4
-
 # Of anything in a row: all cache writes are the sum of two counts.
 _MAX_COUNT = 2 * ((1 << 31) - 1)
 _LAST_WIDE = (1 << 127) - 1
@@ -42,16 +35,6 @@ _LAST_INT64 = (1 << 63) - 1
 
 @cython.final
 cdef class PriceSum:
-    cdef int64_t _above_input_tokens[MAX_TIERS]
-    cdef int64_t _weights[MAX_TIERS][UNITS]
-    cdef int _tiers
-    cdef bint _knows_5m
-    cdef int64_t _ratio
-    cdef int64_t _divisor
-    cdef int64_t _from_ns
-    cdef int64_t _until_ns
-    cdef str _version
-
     def __cinit__(self, tiers, ratio, divisor, *, str version not None, int64_t from_ns, int64_t until_ns):
         tiers = tuple(tiers)
         if not 1 <= len(tiers) <= MAX_TIERS or ratio < 0 or divisor < 1:
@@ -75,7 +58,7 @@ cdef class PriceSum:
         self._from_ns = from_ns
         self._until_ns = until_ns
 
-    def charge(self, LedgerRecord row not None, /):
+    cpdef bint charge(self, LedgerRecord row) except -1:
         cdef int64_t counts[UNITS]
         cdef int tier = 0
         cdef int unit

@@ -3,6 +3,8 @@ from fastgw._native.http_head cimport ResponseHead
 from fastgw._native.lane cimport Wait
 from fastgw._native.timers cimport Timer, TimerWheel
 
+cdef class ProviderConn(Timer)
+
 cdef class ProviderPool:
     cdef TimerWheel _wheel
     cdef object _buffer             # the one read buffer of all connections of the pool: emptied before the read callback returns
@@ -14,6 +16,7 @@ cdef class ProviderPool:
     cdef long long _max_body_bytes
     cdef long long _idle_connection_ns
     cdef readonly Py_ssize_t open
+    cpdef ProviderConn take_idle(self)
     cdef object _give_back(self, ProviderConn connection)
 
 cdef class ProviderConn(Timer):
@@ -36,6 +39,9 @@ cdef class ProviderConn(Timer):
     cdef long long _first_byte_deadline_ns
     cdef long long _idle_ns
     cdef long long _total_deadline_ns
+    cpdef object send(
+        self, bytes data, bytes rest, long long first_byte_ns, long long idle_ns, long long total_deadline_ns
+    )
     cdef object _receive(self, const unsigned char* data, Py_ssize_t size)
     cdef Py_ssize_t _read_head(self, bytes data) except -1
     cdef object _read_body(self, const unsigned char* data, Py_ssize_t size)

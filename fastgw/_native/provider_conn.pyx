@@ -50,7 +50,7 @@ cdef class ProviderPool:
     def idle(self):
         return len(self._idle)
 
-    def take_idle(self):
+    cpdef ProviderConn take_idle(self):
         cdef ProviderConn connection
         while self._idle:
             connection = <ProviderConn>self._idle.pop()
@@ -148,7 +148,9 @@ cdef class ProviderConn(Timer):
 
     # --- one call -------------------------------------------------------------------------------------------------------------
 
-    def send(self, bytes data, bytes rest, long long first_byte_ns, long long idle_ns, long long total_deadline_ns):
+    cpdef object send(
+        self, bytes data, bytes rest, long long first_byte_ns, long long idle_ns, long long total_deadline_ns
+    ):
         cdef long long now_ns = monotonic_ns()
         if self._state != IDLE or self._transport is None:
             raise ConnectionLost("the pooled connection is closed", stale=True)

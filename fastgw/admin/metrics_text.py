@@ -9,39 +9,26 @@ Format: https://prometheus.io/docs/instrumenting/exposition_formats/ (text 0.0.4
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from operator import add, itemgetter
 from typing import Any, Final
 
 from aiohttp import web
 
-from fastgw.domain.entry import LedgerEntry
 from fastgw.domain.money import format_usd
+from fastgw.ledger.schema import DIMENSION_COLUMNS
+from fastgw.ledger.writer import LATENCY_BOUNDS_NS, Observed
 from fastgw.telemetry.stats_page import COUNTERS, GAUGES, StatsPage
 
 MAX_SERIES: Final = 2000
-BUCKETS_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+BUCKETS_S: Final = tuple(bound / 1e9 for bound in LATENCY_BOUNDS_NS)
 """Those of the GenAI conventions for durations."""
 OTHER: Final = ("other", "", "", 0, "")
 _CALL: Final = ("target", "team", "operation", "status", "error_code")
-_FIELDS: Final = LedgerEntry.__struct_fields__
-_KEY: Final = itemgetter(*(_FIELDS.index(name) for name in ("target", "team", "operation", "status", "error_code")))
-_TOKENS: Final = (
-    ("input", "input_tokens"),
-    ("cached_input", "cached_input_tokens"),
-    ("cache_write_5m", "cache_write_5m_tokens"),
-    ("cache_write_1h", "cache_write_1h_tokens"),
-    ("output", "output_tokens"),
-    ("reasoning", "reasoning_tokens"),
-)
-_COUNTS: Final = itemgetter(*(_FIELDS.index(name) for _, name in _TOKENS))
-_COST: Final = _FIELDS.index("cost_nano_usd")
-_LATENCY: Final = _FIELDS.index("latency_ns")
-_BUCKETS_NS: Final = tuple(round(bound * 1e9) for bound in BUCKETS_S)
+_LABELS: Final = itemgetter(*(DIMENSION_COLUMNS.index(name) for name in ("target", "team", "operation", "error_code")))
+_UNITS: Final = ("input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "reasoning")
+"""In the order of ``CallGroup.tokens``."""
 
-Row = Sequence[Any]
-"""A row of the ledger, its values in the order of ``LedgerEntry``'s fields."""
 Labels = tuple[Any, ...]
 
 
@@ -55,7 +42,7 @@ class _Series:
         self.nano_usd = 0
         self.unpriced = 0
         self.latency_ns = 0
-        self.tokens = [0] * len(_TOKENS)
+        self.tokens = [0] * len(_UNITS)
         self.buckets = [0] * (len(BUCKETS_S) + 1)
 
 
@@ -66,25 +53,22 @@ class LedgerMetrics:
         self._stats = stats
         self._series: dict[Labels, _Series] = {}
 
-    def observe(self, rows: Sequence[Row]) -> None:
-        """Count rows that were written."""
-        for row in rows:
-            key = _KEY(row)
+    def observe(self, calls: Observed) -> None:
+        """Count calls that were written."""
+        for (dimension, status), group in calls.items():
+            target, team, operation, error_code = _LABELS(dimension)
+            key = (target, team, operation, status, error_code)
             series = self._series.get(key)
             if series is None:
                 if len(self._series) >= MAX_SERIES:
                     key = OTHER
                 series = self._series.setdefault(key, _Series())
-            series.calls += 1
-            series.tokens = list(map(add, series.tokens, _COUNTS(row)))
-            cost = row[_COST]
-            if cost is None:
-                series.unpriced += 1
-            else:
-                series.nano_usd += cost
-            latency_ns = row[_LATENCY]
-            series.latency_ns += latency_ns
-            series.buckets[bisect_left(_BUCKETS_NS, latency_ns)] += 1
+            series.calls += group.calls
+            series.unpriced += group.unpriced
+            series.nano_usd += group.nano_usd
+            series.latency_ns += group.latency_ns
+            series.tokens = list(map(add, series.tokens, group.tokens))
+            series.buckets = list(map(add, series.buckets, group.buckets))
 
     def routes(self) -> web.RouteTableDef:
         """``GET /metrics``."""
@@ -108,7 +92,7 @@ class LedgerMetrics:
             lines, "fastgw_tokens_total", "counter", "Tokens by unit; input includes cached, output includes reasoning."
         )
         for key, series in found:
-            for (unit, _), count in zip(_TOKENS, series.tokens, strict=True):
+            for unit, count in zip(_UNITS, series.tokens, strict=True):
                 if count:
                     lines.append(f"fastgw_tokens_total{_labels((*_CALL, 'unit'), (*key, unit))} {count}")
         _family(lines, "fastgw_cost_usd_total", "counter", "Cost of priced calls.")

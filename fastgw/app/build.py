@@ -10,7 +10,7 @@ from fastgw.config.root import Settings
 from fastgw.domain.errors import ConfigError
 from fastgw.domain.text import show
 from fastgw.gateway.ports import TargetPricing
-from fastgw.gateway.snapshot import AccountRoute, Snapshot, account_route
+from fastgw.gateway.snapshot import AccountRoute, Snapshot
 from fastgw.identity.table import KeyTable
 from fastgw.providers.config import ProviderConfig
 from fastgw.providers.registry import account_of, build_endpoint
@@ -78,7 +78,7 @@ class Builder:
             accounts[name] = (
                 known if known is not None and known.settings == wanted else ProviderAccount(wanted, self._wheel)
             )
-            routes[name] = account_route(accounts[name], endpoint)
+            routes[name] = AccountRoute(accounts[name], endpoint)
         self._version += 1
         snapshot = Snapshot(
             version=self._version,

@@ -6,7 +6,7 @@ and completions the wish to be told the usage, which is hidden again from a call
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import Final
 
 from fastgw._native.errors import JsonSyntaxError
 from fastgw._native.json_scan import (
@@ -66,7 +66,6 @@ _STREAMS_USAGE_ON_REQUEST: Final[frozenset[Operation]] = frozenset({"chat", "com
 _NEVER_STREAMS: Final[frozenset[Operation]] = frozenset({"embed", "count_tokens"})
 
 
-@final
 class RequestFacts:
     """What was read. ``alias`` is the model's name as the caller wrote it; ``output_cap_tokens`` is 0 when the request sets none,
     and counts all of its ``n`` choices; ``text_bytes`` is the size of all string values, a measure of the prompt."""

@@ -8,16 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from fnmatch import translate
-from typing import Final, final
-
-import msgspec
+from typing import Final
 
 MEMO_ENTRIES: Final = 512
 MEMO_NAME_CHARS: Final = 200
 """Longer names are answered but not remembered, so that the memo is bounded in bytes too."""
 
 
-@final
 class ModelGlobs:
     """A set of case-sensitive globs (``*``, ``?``, ``[abc]``; ``*`` also crosses slashes) over model names.
 
@@ -50,14 +47,19 @@ class ModelGlobs:
         return f"ModelGlobs({self.patterns!r})"
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class Subject:
     """An identified caller. ``user``, ``team``: empty when the key has none; ``metadata``: the operator's, merged."""
 
-    key: str
-    user: str = ""
-    team: str = ""
-    metadata: dict[str, str]
-    models: ModelGlobs
+    __slots__ = ("key", "metadata", "models", "team", "user")
+
+    def __init__(
+        self, *, key: str, metadata: dict[str, str], models: ModelGlobs, user: str = "", team: str = ""
+    ) -> None:
+        self.key: Final = key
+        self.user: Final = user
+        self.team: Final = team
+        self.metadata: Final = metadata
+        self.models: Final = models
 
     def may_use(self, alias: str) -> bool:
         """Whether the key may ask for this model name."""

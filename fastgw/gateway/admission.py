@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from fastgw._native.json_scan import fingerprint64
 from fastgw._native.ledger_record import LedgerRecord
 from fastgw.dialects.request import RequestFacts
@@ -25,15 +23,18 @@ SAID_NOTHING: Final[CallerSaid] = (None, None, None)
 _CAN_ANSWER_TEXT: Final = frozenset({"chat", "complete", "respond", "message"})
 
 
-class Admission(msgspec.Struct, frozen=True, gc=False):
+class Admission:
     """A call that may be made: its row so far (outcome unknown, estimated usage), where it goes, and what is sent there."""
 
-    entry: LedgerRecord
-    route: Route
-    body: bytes
-    streaming: bool
-    hide_usage: bool
-    service_tier: str | None
+    __slots__ = ("body", "entry", "hide_usage", "route", "service_tier", "streaming")
+
+    def __init__(self, entry: LedgerRecord, route: Route, body: bytes, facts: RequestFacts) -> None:
+        self.entry: Final = entry
+        self.route: Final = route
+        self.body: Final = body
+        self.streaming: Final = facts.streaming
+        self.hide_usage: Final = not facts.wants_usage
+        self.service_tier: Final = facts.service_tier
 
 
 def decide(call: Call, subject: Subject, said: CallerSaid, body: bytes, id_: int, started_ns: int) -> Admission:
@@ -49,7 +50,6 @@ def decide(call: Call, subject: Subject, said: CallerSaid, body: bytes, id_: int
         user, metadata = _said_by_caller(subject, said)
     facts = RequestFacts(operation, body)
     route = _allowed_route(call, subject, facts.alias)
-    target = route.target
     call.text_bytes = text_bytes = facts.text_bytes
     output_tokens = 0
     if operation in _CAN_ANSWER_TEXT:
@@ -62,7 +62,7 @@ def decide(call: Call, subject: Subject, said: CallerSaid, body: bytes, id_: int
         user,
         subject.team,
         facts.alias,
-        target.name,
+        route.name,
         route.provider,
         route.region,
         call.dialect,
@@ -72,8 +72,8 @@ def decide(call: Call, subject: Subject, said: CallerSaid, body: bytes, id_: int
         fingerprint64(body),
     )
     entry.estimate(estimate_tokens(text_bytes), output_tokens)
-    forwarded = facts.upstream_body(target.model, target.model_json)
-    return Admission(entry, route, forwarded, facts.streaming, not facts.wants_usage, facts.service_tier)
+    forwarded = facts.upstream_body(route.model, route.model_json)
+    return Admission(entry, route, forwarded, facts)
 
 
 def refused_entry(call: Call, subject: Subject, started_ns: int) -> LedgerRecord:
@@ -105,7 +105,7 @@ def _allowed_route(call: Call, subject: Subject, alias: str) -> Route:
         route = call.snapshot.route(alias, call.operation)
     except GatewayError:
         route = None
-    if route is not None and subject.may_use(route.target.name):
+    if route is not None and subject.may_use(route.name):
         return route
     raise GatewayError(
         "model_not_allowed",

@@ -116,7 +116,8 @@ def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, rec
             )
         # It compresses although asked not to: the client can read it, we cannot.
         reading = (*call.meter.final(call.text_bytes), None)
-    settle.complete(call, recorder, head.status, *reading)
+    usage, source, tier = reading
+    settle.complete(call, recorder, head.status, usage, source, tier)
 
 
 def _reply(call: Call, route: Route, head: ResponseHead, body: bytes) -> None:
@@ -157,7 +158,8 @@ async def _relay_large(call: Call, route: Route, answer: Answer, meter: PlainMet
         held = chunk
         if exchange.slow:
             await exchange.room()
-    settle.complete(call, recorder, head.status, *meter.final(call.text_bytes), meter.service_tier)
+    usage, source = meter.final(call.text_bytes)
+    settle.complete(call, recorder, head.status, usage, source, meter.service_tier)
     await _on_disk(recorder)
     exchange.send(held)
     exchange.finish()
@@ -196,7 +198,8 @@ async def _relay_stream(call: Call, admission: Admission, answer: Answer, record
         _refuse_cut(admission.route, head)
     call.upstream_ns = monotonic_ns() - call.sent_at_ns
     _note_error_event(call, meter)
-    settle.complete(call, recorder, head.status, *meter.final(call.text_bytes), meter.service_tier)
+    usage, source = meter.final(call.text_bytes)
+    settle.complete(call, recorder, head.status, usage, source, meter.service_tier)
     await _on_disk(recorder)
     held.append(_cost_comment(call))
     exchange.send(b"".join(held))

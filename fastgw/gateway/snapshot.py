@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from fastgw._native.http_write import HeaderFilter, header_line
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.operation import Operation
@@ -22,40 +20,36 @@ from fastgw.routing.table import AliasTable
 MEMO_ROUTES: Final = 4096
 
 
-class AccountRoute(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class AccountRoute:
     """What is the same for all calls to one account. ``fixed_lines`` holds the credential: it goes onto the wire, nowhere else."""
 
-    account: Account
-    endpoint: ProviderEndpoint
-    fixed_lines: bytes
-    default_headers: tuple[tuple[bytes, bytes], ...]
-    request_filter: HeaderFilter
-    response_filter: HeaderFilter
+    __slots__ = ("account", "default_headers", "endpoint", "fixed_lines", "request_filter", "response_filter")
+
+    def __init__(self, account: Account, endpoint: ProviderEndpoint) -> None:
+        dropped = {*endpoint.request_headers_dropped, b"x-request-id"}
+        self.account: Final = account
+        self.endpoint: Final = endpoint
+        self.fixed_lines: Final = endpoint.header_lines()
+        self.default_headers: Final = endpoint.default_headers
+        self.request_filter: Final = HeaderFilter(sorted(dropped), REQUEST_PREFIXES_DROPPED)
+        self.response_filter: Final = HeaderFilter(sorted(endpoint.response_headers_dropped), RESPONSE_PREFIXES_DROPPED)
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class Route:
     """Everything a call needs to reach a target. ``price`` is None when the target is unpriced."""
 
-    target: Target
-    provider: str
-    region: str
-    via: AccountRoute
-    path: bytes
-    price: TargetPricing | None
-    model_line: bytes
+    __slots__ = ("model", "model_json", "model_line", "name", "path", "price", "provider", "region", "via")
 
-
-def account_route(account: Account, endpoint: ProviderEndpoint) -> AccountRoute:
-    """The route part of an account, with its filters compiled."""
-    dropped = {*endpoint.request_headers_dropped, b"x-request-id"}
-    return AccountRoute(
-        account=account,
-        endpoint=endpoint,
-        fixed_lines=endpoint.header_lines(),
-        default_headers=endpoint.default_headers,
-        request_filter=HeaderFilter(sorted(dropped), REQUEST_PREFIXES_DROPPED),
-        response_filter=HeaderFilter(sorted(endpoint.response_headers_dropped), RESPONSE_PREFIXES_DROPPED),
-    )
+    def __init__(self, target: Target, via: AccountRoute, operation: Operation, price: TargetPricing | None) -> None:
+        self.name: Final = target.name
+        self.model: Final = target.model
+        self.model_json: Final = target.model_json
+        self.provider: Final = target.provider
+        self.region: Final = target.region
+        self.via: Final = via
+        self.path: Final = via.endpoint.paths[operation]
+        self.price: Final = price
+        self.model_line: Final = header_line(b"x-fastgw-model", target.name.encode("ascii", "backslashreplace").strip())
 
 
 class Snapshot:
@@ -92,15 +86,8 @@ class Snapshot:
         if isinstance(target, GatewayError):
             raise target
         via = self._accounts[target.provider]
-        route = Route(
-            target=target,
-            provider=target.provider,
-            region=target.region,
-            via=via,
-            path=via.endpoint.paths[operation],
-            price=self._pricing.for_target(target.provider, target.model, target.region),
-            model_line=header_line(b"x-fastgw-model", target.name.encode("ascii", "backslashreplace").strip()),
-        )
+        price = self._pricing.for_target(target.provider, target.model, target.region)
+        route = Route(target, via, operation, price)
         if len(self._memo) >= MEMO_ROUTES:
             self._memo.clear()
         self._memo[alias, operation] = route

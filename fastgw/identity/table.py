@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Final, final
+from typing import Final
 
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.subject import ModelGlobs, Subject
@@ -18,7 +18,6 @@ from fastgw.identity.secret import MAX_SECRET_BYTES, Presented, presented_secret
 MEMO_ENTRIES: Final = 4096
 
 
-@final
 class KeyTable:
     """Finds the subject of a presented secret. Costs one hash and one dict look-up.
 

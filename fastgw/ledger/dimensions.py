@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from fastgw.ledger.schema import DIMENSION_COLUMNS, ID_SHIFT, PLAIN, Row, dimension_of
+from fastgw.ledger.schema import DIMENSION_COLUMNS, ID_SHIFT, Row, dimension_of
 
 MAX_REMEMBERED: Final = 4096
 """About 1 KiB each. Beyond it, all are forgotten between two batches: looking one up again costs some 15 us."""
@@ -32,45 +32,51 @@ _EXPIRE = "DELETE FROM dimensions WHERE id IN (SELECT id FROM dimensions WHERE u
 class Dimensions:
     """The dimensions in the database of ``connection``, to be used inside its owner's transactions.
 
-    ``by_shape`` maps ``schema.shape_of`` of a plain call to the id of its dimension. It is for looking up only, and the same
-    object for ever.
+    ``shapes`` is where it keeps the ids of shapes (``RowReader.shape``), for others to look up. ``names`` has the values of each
+    dimension that a call was given since the last ``trim``.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, shapes: dict[bytes, int]) -> None:
         self._connection = connection
         self._until_id = 0
         self._swept_id = 0
-        self.by_shape: dict[Row, int] = {}
+        self._shapes = shapes
+        self._ids: dict[Row, int] = {}
+        self.names: dict[int, Row] = {}
 
     def trim(self) -> None:
         """To be called before each batch. Not within one: ``cover`` must know all that the batch used."""
-        if len(self.by_shape) > MAX_REMEMBERED:
-            self.by_shape.clear()
+        if max(len(self._shapes), len(self._ids)) > MAX_REMEMBERED:
+            self.forget()
 
-    def find(self, row: Row) -> int:
-        """The id of the dimension of a decoded entry; makes it if there is none.
+    def find(self, row: Row, shape: bytes | None) -> int:
+        """The id of the dimension of a decoded entry, and from now on of its shape, if it has one; makes it if there is none.
 
         Raises ``OverflowError`` and ``sqlite3.Error`` for values that do not fit the table.
         """
         values = dimension_of(row)
-        shape = (*values, *PLAIN)
-        known = self.by_shape.get(shape)
+        known = self._ids.get(values)
         if known is None:
             ((known,),) = self._connection.execute(_FIND, (*values, self._until_id)).fetchall()
-            self.by_shape[shape] = known
+            self._ids[values] = known
+            self.names[known] = values
+        if shape is not None:
+            self._shapes[shape] = known
         return known
 
     def cover(self, newest_id: int) -> None:
         """To be called in each transaction, after its calls, with the largest id that is in the table."""
         if newest_id >= self._until_id:
             self._until_id = newest_id + SPAN_IDS
-            self._connection.executemany(_RAISE, [(self._until_id, id_) for id_ in self.by_shape.values()])
+            self._connection.executemany(_RAISE, [(self._until_id, id_) for id_ in self.names])
             # Who is not used in the coming hour is not raised again, and ages.
-            self.by_shape.clear()
+            self.forget()
 
     def forget(self) -> None:
         """To be called after a rollback: what was made in that transaction is not there."""
-        self.by_shape.clear()
+        self._shapes.clear()
+        self._ids.clear()
+        self.names.clear()
 
     def expire(self, before_id: int, max_rows: int) -> None:
         """Remove at most ``max_rows`` dimensions that only calls before ``before_id`` had, which must all be gone.
@@ -81,6 +87,6 @@ class Dimensions:
             return
         removed = self._connection.execute(_EXPIRE, (before_id, max_rows)).rowcount
         if removed:
-            self.by_shape.clear()
+            self.forget()
         if removed < max_rows:
             self._swept_id = before_id

@@ -21,7 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fastgw._native.errors import JournalError
-from fastgw._native.journal import OPENED, SETTLED, JournalReader
+from fastgw._native.journal import JournalReader
+from fastgw._native.ledger_rows import pair
 from fastgw.ledger.writer import Batch, LedgerWriter
 
 _SEGMENT_NAME = re.compile(r"(\d{4,})-(\d{8,})-([0-9a-f]{16})\.seg")
@@ -208,17 +209,12 @@ class JournalDrain:
 
     def _take(self, life: str, records: list[tuple[int, int, bytes]]) -> None:
         self._batch_records += len(records)
-        opened = self._open.setdefault(life, {})
-        settle, close, stored = self._batch.settled.append, opened.pop, self._stored
-        for kind, record_id, payload in records:
-            if kind == SETTLED:
-                settle((record_id, payload))
-                if close(record_id, None) is not None and record_id in stored:
-                    self._close_stored(record_id)
-            elif kind == OPENED:
-                opened[record_id] = payload
-            else:
-                self._batch.rejected.append((record_id, kind, "unknown kind of record", payload))
+        closed, other = pair(records, self._open.setdefault(life, {}), self._batch.settled)
+        if self._stored:
+            for record_id in self._stored.intersection(closed):
+                self._close_stored(record_id)
+        for kind, record_id, payload in other:
+            self._batch.rejected.append((record_id, kind, "unknown kind of record", payload))
 
     def _close_stored(self, record_id: int) -> None:
         self._stored.discard(record_id)

@@ -29,7 +29,6 @@ class Recorder:
     """
 
     __slots__ = (
-        "_append_record",
         "_max_buffer_bytes",
         "_waiting",
         "_waiting_bytes",
@@ -40,7 +39,6 @@ class Recorder:
 
     def __init__(self, writer: JournalWriter, max_buffer_bytes: int) -> None:
         self._writer = writer
-        self._append_record = writer.append_record
         self._max_buffer_bytes = max_buffer_bytes
         self._waiting: deque[tuple[int, int, bytes]] = deque()
         self._waiting_bytes = 0
@@ -72,7 +70,7 @@ class Recorder:
     def opened(self, entry: LedgerRecord) -> None:
         """Record an admitted call, with its estimate as cost: the row it becomes if nothing else is recorded."""
         try:
-            if self._waiting or not self._append_record(OPENED, entry):
+            if self._waiting or not self._writer.append_record(OPENED, entry):
                 self._keep(OPENED, entry)
         except ValueError:  # longer than a segment: no later try can help it
             self.lost_records += 1
@@ -80,7 +78,7 @@ class Recorder:
     def settled(self, entry: LedgerRecord) -> None:
         """Record what a call has really come to; once for each ``opened``."""
         try:
-            if self._waiting or not self._append_record(SETTLED, entry):
+            if self._waiting or not self._writer.append_record(SETTLED, entry):
                 self._keep(SETTLED, entry)
         except ValueError:  # as above
             self.lost_records += 1

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from types import GenericAlias
 from typing import Any, Final
 
 import msgspec
@@ -69,12 +68,7 @@ OTHER_USAGE: Final = COLUMNS.index("other_usage")
 
 dimension_of: Final = _pick(*DIMENSION_COLUMNS)
 """What a decoded entry has in common with others, in the order of ``DIMENSION_COLUMNS``."""
-shape_of: Final = _pick(*DIMENSION_COLUMNS, *_RARE_COUNTS, "outcome")
-"""That, and what is the same for nearly every call: see ``PLAIN``."""
 _NO_COUNTS: Final = (0, 0, 0, 0)
-PLAIN: Final = (*_NO_COUNTS, "settled")
-"""The end of the shape of nearly every call: it is settled and counts neither audio nor images. With our own request id, no
-metadata and no other usage it is plain."""
 call_values: Final = _pick(*_CALL_COLUMNS)
 """What varies, as the statements take it; the dimension follows."""
 _rare_counts: Final = _pick(*_RARE_COUNTS)
@@ -100,13 +94,14 @@ ID_SHIFT = 10
 """A request id is Unix microseconds shifted left by this, or'ed with the worker's number."""
 
 _decode_entry = msgspec.msgpack.Decoder(LedgerEntry).decode
-_decode_row: msgspec.msgpack.Decoder[Row] = msgspec.msgpack.Decoder(
-    GenericAlias(tuple, tuple(found.type for found in msgspec.structs.fields(LedgerEntry)))
-)
-decode_row: Final = _decode_row.decode
-"""The values of an entry of this build, checked like the struct's. Raises ``msgspec.MsgspecError`` for any other."""
+_decode_texts = msgspec.msgpack.Decoder(dict[str, str]).decode
 _json = msgspec.json.Encoder().encode
 _MAX_ID: Final = (1 << 63) - 1
+
+
+def json_of(packed: bytes) -> str:
+    """The JSON text of a packed map of texts, as the column ``metadata`` has it. Raises ``msgspec.MsgspecError``."""
+    return _json(_decode_texts(packed)).decode()
 
 
 def first_id(unix_ns: int) -> int:

@@ -7,29 +7,27 @@ nothing. Does not know where records come from.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
+from fastgw._native.call_groups import CallGroup, group_calls
 from fastgw._native.journal import OPENED, SETTLED
+from fastgw._native.ledger_rows import RowReader
 from fastgw.ledger.dimensions import Dimensions
 from fastgw.ledger.schema import (
-    METADATA,
-    OTHER_USAGE,
     PUT_PLAIN,
     PUT_SETTLED,
     PUT_UNKNOWN,
-    REQUEST_ID,
     Row,
     as_unknown,
-    call_values,
     decode_any,
-    decode_row,
     first_id,
     full_values,
-    shape_of,
+    json_of,
 )
 from fastgw.storage.migrate import load_migrations, migrate
 from fastgw.storage.sqlite import OwnedDatabase
@@ -38,6 +36,12 @@ Record = tuple[int, bytes]
 """A request id and the msgpack of its entry."""
 Rejected = tuple[int, int, str, bytes]
 """Id, kind, why, payload."""
+Observed = Mapping[tuple[Row, int], CallGroup]
+"""Calls by the values of their dimension, in the order of ``DIMENSION_COLUMNS``, and their status. Latencies are counted up to
+each of ``LATENCY_BOUNDS_NS``."""
+
+LATENCY_BOUNDS_NS: Final = tuple(10_000_000 << doubling for doubling in range(14))
+_NEW_SHAPES_EVERY: Final = 250
 
 # What SQLite and its binding say when the *value* is at fault: trying again would fail for ever.
 _VALUE_ERRORS = (
@@ -73,12 +77,11 @@ class Batch:
 class LedgerWriter:
     """Writes ``path``, as its one owner; brings it to this build's version first.
 
-    To be used by one thread at a time. ``observe`` is told the entries of each batch once it is committed, as their
-    values in the order of ``LedgerEntry``'s fields (a batch that is read again after a crash is told again). Raises
-    what ``OwnedDatabase`` and ``migrate`` raise.
+    To be used by one thread at a time. ``observe`` is told the calls of each batch once it is committed (a batch that is
+    read again after a crash is told again). Raises what ``OwnedDatabase`` and ``migrate`` raise.
     """
 
-    def __init__(self, path: str | Path, observe: Callable[[list[Row]], None] | None = None) -> None:
+    def __init__(self, path: str | Path, observe: Callable[[Observed], None] | None = None) -> None:
         self._observe = observe
         self._database = OwnedDatabase(path)
         try:
@@ -86,7 +89,8 @@ class LedgerWriter:
         except BaseException:
             self._database.close()
             raise
-        self._dimensions = Dimensions(self._database.connection)
+        self._reader = RowReader(json_of)
+        self._dimensions = Dimensions(self._database.connection, self._reader.shapes)
         self.rejected_records = 0
 
     def apply(self, batch: Batch) -> None:
@@ -105,6 +109,7 @@ class LedgerWriter:
             )
             rows = self._put_settled(batch.settled, rejected)
             rows += self._put_unknown(batch.unknown, rejected)
+            observed = self._observed(rows)
             connection.executemany("DELETE FROM open_entries WHERE id = ?", [(closed,) for closed in batch.closed])
             connection.executemany(
                 "INSERT OR IGNORE INTO rejected_records (id, kind, problem, payload) VALUES (?, ?, ?, ?)", rejected
@@ -117,7 +122,7 @@ class LedgerWriter:
             raise
         self.rejected_records += len(rejected)
         if self._observe is not None:
-            self._observe(rows)
+            self._observe(observed)
 
     def last_id(self) -> int:
         """The largest request id that was ever written, 0 when there is none."""
@@ -150,44 +155,33 @@ class LedgerWriter:
         (found,) = self._database.connection.execute("SELECT max(id) FROM calls").fetchone()
         return found or 0
 
+    def _observed(self, rows: list[Row]) -> Observed:
+        # Before ``cover`` forgets the names.
+        if self._observe is None:
+            return {}
+        names = self._dimensions.names
+        return {(names[id_], status): group for (id_, status), group in group_calls(rows, LATENCY_BOUNDS_NS).items()}
+
     def _put_settled(self, records: list[Record], rejected: list[Rejected]) -> list[Row]:
         # The way of nearly every call: what is done here a record is most of what the bookkeeper costs.
-        decode, values_of, shape, known = decode_row, call_values, shape_of, self._dimensions.by_shape.get
-        rows: list[Row] = []
         plain: list[Row] = []
         full: list[Row] = []
-        for record_id, payload in records:
-            try:
-                row = decode(payload)
-            except (msgspec.MsgspecError, UnicodeError):
-                row = ()  # of another build, or no entry at all
-            if (
-                row
-                and row[0] == record_id
-                and row[OTHER_USAGE] is None
-                and (dimension := known(shape(row))) is not None
-            ):
-                rows.append(row)
-                if row[METADATA] is None and row[REQUEST_ID] == f"fgw_{record_id:016x}":
-                    plain.append(values_of(row) + (dimension,))  # noqa: RUF005 - quicker than unpacking
-                else:
-                    full.append(full_values(row, dimension))
-            else:
-                self._take_slowly((record_id, payload), SETTLED, rows, full, rejected)
+        read = self._reader.read
+        for start in range(0, len(records), _NEW_SHAPES_EVERY):
+            # In parts, for a shape that is new is known to the rest once one record has been taken slowly.
+            for record in read(records[start : start + _NEW_SHAPES_EVERY], plain, full):
+                self._take_slowly(record, SETTLED, full, rejected)
         refused = self._put(PUT_PLAIN, plain, records, SETTLED)
         refused += self._put(PUT_SETTLED, full, records, SETTLED)
-        return _without(rows, refused, rejected)
+        return _without(plain + full, refused, rejected)
 
     def _put_unknown(self, records: list[Record], rejected: list[Rejected]) -> list[Row]:
-        rows: list[Row] = []
         full: list[Row] = []
         for record in records:
-            self._take_slowly(record, OPENED, rows, full, rejected)
-        return _without(rows, self._put(PUT_UNKNOWN, full, records, OPENED), rejected)
+            self._take_slowly(record, OPENED, full, rejected)
+        return _without(full, self._put(PUT_UNKNOWN, full, records, OPENED), rejected)
 
-    def _take_slowly(
-        self, record: Record, kind: int, rows: list[Row], full: list[Row], rejected: list[Rejected]
-    ) -> None:
+    def _take_slowly(self, record: Record, kind: int, full: list[Row], rejected: list[Rejected]) -> None:
         record_id, payload = record
         try:
             row = decode_any(payload)
@@ -196,11 +190,9 @@ class LedgerWriter:
                 return
             if kind == OPENED:
                 row = as_unknown(row)
-            full.append(full_values(row, self._dimensions.find(row)))
+            full.append(full_values(row, self._dimensions.find(row, self._reader.shape(payload))))
         except (msgspec.MsgspecError, *_VALUE_ERRORS) as error:
             rejected.append((record_id, kind, str(error), payload))
-            return
-        rows.append(row)
 
     def _put(self, statement: str, values: list[Row], records: list[Record], kind: int) -> list[Rejected]:
         """Returns what SQLite does not take."""

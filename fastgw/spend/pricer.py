@@ -77,7 +77,7 @@ class TargetPrice:
         ``usage`` is what the row was itemised from, and tells what the row does not; without it the row has
         no counts but input, cached input, output and reasoning.
         """
-        summed = self._sums.get(service_tier if service_tier in self._tiers else "")
+        summed: PriceSum | None = self._sums.get(service_tier if service_tier in self._tiers else "")
         if summed is None or not summed.charge(row):
             if usage is None:
                 cached, reasoning = row.cached_input_tokens, row.reasoning_tokens

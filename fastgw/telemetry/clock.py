@@ -5,10 +5,9 @@ Durations are differences of :func:`monotonic_ns`; :func:`wall_ns` names a momen
 
 from __future__ import annotations
 
-import time
+from fastgw._native.clock import monotonic_ns, wall_ns
 
-monotonic_ns = time.monotonic_ns
-wall_ns = time.time_ns
+__all__ = ["ID_SLOT_BITS", "RequestIds", "id_base_ns", "monotonic_ns", "wall_ns"]
 
 ID_SLOT_BITS = 10
 """Low bits of a request id that hold the worker's number, so that two workers never give the same one."""

@@ -29,8 +29,10 @@ def serving(inheritance: Inheritance, use: Callable[[worker.Worker, int], Awaita
         one = worker.Worker(inheritance, 0)
         assert await one.start() == {}
         async with asyncio.timeout(30):
-            await use(one, inheritance.listening[0].getsockname()[1])
-            await one.stop()
+            try:
+                await use(one, inheritance.listening[0].getsockname()[1])
+            finally:
+                await one.stop()  # also after a failure: uvloop does not close before its servers are
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

@@ -54,11 +54,9 @@ def test_many_stars_do_not_explode() -> None:
     assert not ModelGlobs(["*a" * 30 + "b"]).allow("a" * 5000)
 
 
-def test_a_subject_asks_its_globs_and_does_not_change() -> None:
+def test_a_subject_asks_its_globs() -> None:
     subject = Subject(key="k", metadata={}, models=ModelGlobs(["gpt-*"]))
 
     assert subject.may_use("gpt-4")
     assert not subject.may_use("claude")
-    assert "gpt-*" in repr(subject)
-    with pytest.raises(AttributeError):
-        subject.team = "other"  # type: ignore[misc]
+    assert (subject.user, subject.team) == ("", "")

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from fastgw.domain.errors import GatewayError
+from fastgw.front.respond import WireResponder
 from fastgw.gateway import pipeline
+from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
 from tests.unit.gateway.playbook import Play
 
@@ -24,12 +27,22 @@ def play() -> Iterator[Play]:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
-    """The calls that the pipeline makes, in their order."""
+    """The calls that came as far as a decision or a refusal, in their order."""
     made: list[Call] = []
+    decide, refuse = pipeline.decide, WireResponder.refuse
 
-    def keep(*given: Any) -> Call:
-        made.append(Call(*given))
-        return made[-1]
+    def keep(call: Call) -> None:
+        if call not in made:
+            made.append(call)
 
-    monkeypatch.setattr(pipeline, "Call", keep)
+    def keep_decided(call: Call, *given: Any) -> Admission:
+        keep(call)
+        return decide(call, *given)
+
+    def keep_refused(responder: WireResponder, call: Call, error: GatewayError) -> None:
+        keep(call)
+        refuse(responder, call, error)
+
+    monkeypatch.setattr(pipeline, "decide", keep_decided)
+    monkeypatch.setattr(WireResponder, "refuse", keep_refused)
     return made

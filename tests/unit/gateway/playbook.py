@@ -26,7 +26,7 @@ from fastgw.front.endpoints import ENDPOINTS
 from fastgw.front.respond import WireResponder
 from fastgw.gateway.pipeline import Pipeline
 from fastgw.gateway.relay import WHOLE_BODY_BYTES
-from fastgw.gateway.snapshot import Snapshot, account_route
+from fastgw.gateway.snapshot import AccountRoute, Snapshot
 from fastgw.identity.table import KeyTable
 from fastgw.providers.registry import account_of, build_endpoint
 from fastgw.routing.table import AliasTable
@@ -181,7 +181,7 @@ class Play:
             keys=KeyTable(settings.keys, settings.users, settings.teams),
             aliases=AliasTable(settings.models, [account_of(name, row) for name, row in settings.providers.items()]),
             accounts={
-                name: account_route(self.accounts[name], build_endpoint(name, row))
+                name: AccountRoute(self.accounts[name], build_endpoint(name, row))
                 for name, row in settings.providers.items()
             },
             pricing=Pricing(settings),

@@ -11,7 +11,7 @@ from tests.unit.gateway.playbook import UPSTREAM_KEY, Play
 
 def test_a_route_has_all_that_a_call_needs(play: Play) -> None:
     route = play.snapshot.route("gpt", "chat")
-    assert (route.target.name, route.provider, route.region) == ("up/gpt-real", "up", "")
+    assert (route.name, route.provider, route.region) == ("up/gpt-real", "up", "")
     assert route.path == b"/v1/chat/completions"
     assert route.model_line == b"x-fastgw-model: up/gpt-real\r\n"
     assert route.price is not None
@@ -45,7 +45,7 @@ def test_routes_are_remembered_within_bounds(play: Play) -> None:
         play.snapshot.route(f"up/m{number}", "chat")
     again = play.snapshot.route("up/m", "chat")
     assert again is not first, "names come from callers: the memo is emptied when it is full"
-    assert (again.target, again.path) == (first.target, first.path)
+    assert (again.name, again.path) == (first.name, first.path)
 
 
 def test_a_name_of_any_script_makes_a_line_that_is_a_header(play: Play) -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from fastgw.domain.entry import LedgerEntry
 from fastgw.ledger.dimensions import MAX_REMEMBERED
-from fastgw.ledger.schema import COLUMNS, entry_of
-from fastgw.ledger.writer import Batch, LedgerWriter
+from fastgw.ledger.schema import COLUMNS, DIMENSION_COLUMNS, entry_of
+from fastgw.ledger.writer import LATENCY_BOUNDS_NS, Batch, LedgerWriter, Observed
 from fastgw.storage.migrate import NewerDatabaseError
 from fastgw.storage.sqlite import OwnedElsewhereError, open_reader
 from tests.model.calls import START_US, call_id, entry, settled
@@ -144,31 +144,53 @@ def test_records_of_other_builds_and_of_other_types(tmp_path: Path, writer: Ledg
     encode = msgspec.msgpack.encode
     wrong = [(call_id(number), encode([call_id(number), *found[1:]])) for number, found in broken.items()]
     older, newer = (call_id(7), encode([call_id(7), *values[1:20]])), (call_id(8), encode([call_id(8), *values[1:], 1]))
-    told: list[Any] = []
-    writer._observe = told.extend
+    told: list[Observed] = []
+    writer._observe = told.append
     for _ in range(2):  # the second time, the shape is known
         told.clear()
         writer.apply(Batch(settled=[record(plain(1)), *wrong, older, newer, record(plain(9))]))
         good = [call_id(number) for number in (1, 7, 8, 9)]
         assert [row[0] for row in ask(tmp_path, "SELECT id FROM entries ORDER BY id")] == good
-        assert [row[0] for row in told] == good
+        assert sum(group.calls for calls in told for group in calls.values()) == len(good)
         assert [row[0] for row in ask(tmp_path, "SELECT id FROM rejected_records ORDER BY id")] == [
             call_id(number) for number in broken
         ]
 
 
-def test_what_is_told_is_in_the_order_of_the_fields(tmp_path: Path) -> None:
-    told: list[Any] = []
-    writer = LedgerWriter(tmp_path / "told.db", observe=told.extend)
-    calls = [plain(1, team="a"), plain(2, team="a"), settled(3, metadata={"a": "b"})]
-    writer.apply(Batch(settled=[record(call) for call in calls], unknown=[record(settled(4))]))
-    assert told == [msgspec.structs.astuple(call) for call in [*calls, settled(4, outcome="unknown")]]
+def test_what_is_told_are_sums_by_dimension_and_status(tmp_path: Path) -> None:
+    told: list[Observed] = []
+    writer = LedgerWriter(tmp_path / "told.db", observe=told.append)
+    a = [
+        plain(1, team="a"),
+        plain(2, team="a", latency_ns=LATENCY_BOUNDS_NS[0] + 1),
+        settled(3, team="a", metadata={"a": "b"}),
+    ]
+    b = [plain(5, team="b", status=502, cost_nano_usd=None)]
+    unknown = settled(4, team="c")
+    writer.apply(Batch(settled=[record(call) for call in [*a, *b]], unknown=[record(unknown)]))
+    writer.apply(Batch(settled=[record(plain(6, team="a"))]))
+    teams = [
+        {(name[DIMENSION_COLUMNS.index("team")], status): group for (name, status), group in calls.items()}
+        for calls in told
+    ]
+    assert [{key: group.calls for key, group in calls.items()} for calls in teams] == [
+        {("a", 200): 3, ("b", 502): 1, ("c", 200): 1},
+        {("a", 200): 1},
+    ]
+    group = teams[0]["a", 200]
+    assert group.nano_usd == sum(call.cost_nano_usd or 0 for call in a)
+    assert group.tokens[0] == sum(call.input_tokens for call in a)
+    assert group.tokens[4] == sum(call.output_tokens for call in a)
+    assert group.latency_ns == sum(call.latency_ns for call in a)
+    assert sum(group.buckets) == 3
+    assert group.buckets[1] >= 1
+    assert (teams[0]["b", 502].unpriced, teams[0]["b", 502].nano_usd) == (1, 0)
     writer.close()
 
 
 def test_nothing_is_told_of_a_batch_that_failed(tmp_path: Path) -> None:
     told: list[Any] = []
-    writer = LedgerWriter(tmp_path / "told.db", observe=told.extend)
+    writer = LedgerWriter(tmp_path / "told.db", observe=told.append)
     with pytest.raises(sqlite3.Error):
         writer.apply(Batch(settled=[record(plain(1))], closed=[object()]))  # type: ignore[list-item]
     assert told == []
@@ -206,7 +228,7 @@ def test_more_dimensions_than_are_remembered(tmp_path: Path, writer: LedgerWrite
         for start in range(0, 6000, 1000):
             numbers = range(start, start + 1000)
             writer.apply(Batch(settled=[record(plain(number, alias=f"m{number}")) for number in numbers]))
-            assert len(writer._dimensions.by_shape) <= MAX_REMEMBERED + 1000
+            assert len(writer._dimensions.names) <= MAX_REMEMBERED + 1000
     assert ask(tmp_path, "SELECT count(*), count(DISTINCT alias) FROM entries") == [(6000, 6000)]
     assert ask(tmp_path, f"SELECT count(*) FROM entries WHERE alias = 'm' || ((id >> 10) - {START_US})") == [(6000,)]
     assert ask(tmp_path, "SELECT count(*) FROM dimensions") == [(6000,)]

@@ -1,0 +1,8 @@
+from fastgw._native.http_head cimport RequestHead
+from fastgw._native.http_write cimport write_request, header_line
+from fastgw.gateway.admission cimport Admission
+from fastgw.gateway.context cimport Call
+from fastgw.gateway.snapshot cimport Route, AccountRoute
+from fastgw._native.clock cimport monotonic_ns
+
+cpdef bytes request_bytes(RequestHead head, str request_id, Route route, bytes body)

@@ -1,0 +1,23 @@
+from fastgw._native.exchange cimport Exchange
+from fastgw._native.ledger_record cimport LedgerRecord
+from fastgw.domain.subject cimport Subject
+from fastgw.gateway.snapshot cimport Snapshot
+
+cdef class Call:
+    cdef public Exchange exchange
+    cdef public Snapshot snapshot
+    cdef public Subject subject
+    cdef public object answer
+    cdef public object meter
+    cdef public object price
+    cdef public str operation
+    cdef public str dialect
+    cdef public str request_id
+    cdef public LedgerRecord entry
+    cdef public long long id
+    cdef public long long text_bytes
+    cdef public long long sent_at_ns
+    cdef public long long first_token_at_ns
+    cdef public long long upstream_ns
+    cdef public bint in_events
+    cdef public bint settled

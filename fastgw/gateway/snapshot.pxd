@@ -1,0 +1,29 @@
+from fastgw._native.http_write cimport HeaderFilter
+
+cdef class AccountRoute:
+    cdef readonly object account
+    cdef readonly object endpoint
+    cdef readonly bytes fixed_lines
+    cdef readonly tuple default_headers
+    cdef readonly HeaderFilter request_filter
+    cdef readonly HeaderFilter response_filter
+
+cdef class Route:
+    cdef readonly str name
+    cdef readonly str model
+    cdef readonly bytes model_json
+    cdef readonly str provider
+    cdef readonly str region
+    cdef readonly AccountRoute via
+    cdef readonly bytes path
+    cdef readonly object price
+    cdef readonly bytes model_line
+
+cdef class Snapshot:
+    cdef readonly object version
+    cdef readonly object keys
+    cdef readonly object aliases
+    cdef object _accounts
+    cdef object _pricing
+    cdef dict _memo
+    cpdef Route route(self, str alias, str operation)

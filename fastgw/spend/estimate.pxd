@@ -1,0 +1,1 @@
+cpdef object estimate_tokens(object text_bytes, double bytes_per_token=*)

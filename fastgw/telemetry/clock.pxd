@@ -1,0 +1,5 @@
+cdef class RequestIds:
+    cdef long long _base_ns
+    cdef long long _last
+    cdef long long _slot
+    cpdef long long next(self, long long now_ns) except -1
