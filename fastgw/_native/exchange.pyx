@@ -96,6 +96,7 @@ cdef class ClientSide(Timer):
 
 
 @cython.final
+@cython.freelist(128)
 cdef class Exchange:
     def __cinit__(self, ClientSide conn, RequestHead head, endpoint):
         self._conn = conn

@@ -9,3 +9,5 @@ cdef class HeaderPick:
     cdef int _sizes[MAX_PICKED]
     cdef int _count
     cpdef tuple pick(self, MessageHead head)
+
+cpdef str visible_text(bytes value, Py_ssize_t max_bytes)

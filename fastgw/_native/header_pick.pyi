@@ -12,3 +12,6 @@ class HeaderPick:
     def __new__(cls, names: Sequence[bytes]) -> HeaderPick: ...
     def pick(self, head: MessageHead) -> tuple[bytes | None, ...]:
         """Copies of the values in the order of the names, None for absent ones; the first where a header is repeated."""
+
+def visible_text(value: bytes | None, max_bytes: int) -> str:
+    """A header's value as text when it is not longer and all of it is visible ASCII; empty otherwise, and for no value."""

@@ -2,8 +2,9 @@
 #
 # Invariant: of a header that is there more than once the first is given, as `MessageHead.header` does.
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_INCREF
+from cpython.unicode cimport PyUnicode_DecodeASCII
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from fastgw._native.http_head cimport HeaderSpan, MessageHead
 
@@ -46,3 +47,18 @@ cdef class HeaderPick:
             Py_INCREF(value)
             PyTuple_SET_ITEM(result, wanted, value)
         return result
+
+
+cpdef str visible_text(bytes value, Py_ssize_t max_bytes):
+    cdef Py_ssize_t size, at
+    cdef const unsigned char* text
+    if value is None:
+        return ""
+    size = PyBytes_GET_SIZE(value)
+    text = <const unsigned char*>PyBytes_AS_STRING(value)
+    if size > max_bytes:
+        return ""
+    for at in range(size):
+        if not 0x21 <= text[at] <= 0x7E:
+            return ""
+    return PyUnicode_DecodeASCII(<const char*>text, size, NULL)

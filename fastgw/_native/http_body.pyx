@@ -64,6 +64,7 @@ cdef frozenset FORBIDDEN_TRAILERS = frozenset((
 
 
 @cython.final
+@cython.freelist(128)
 cdef class BodyReader:
     def __cinit__(self):
         self._state = DONE

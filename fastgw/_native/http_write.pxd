@@ -3,7 +3,7 @@
 from fastgw._native.http_head cimport MessageHead
 
 cpdef enum:
-    INLINE_BODY_BYTES = 16384  # longer request bodies are written apart: a second system call is cheaper than the copy
+    INLINE_BODY_BYTES = 32768  # longer request bodies are written apart: a second system call is cheaper than the copy
 
 cdef struct FilterEntry:
     int at                     # in HeaderFilter._text

@@ -69,10 +69,18 @@ cdef void put_decimal(Sheet* sheet, long long number) noexcept:
     put(sheet, &digits[at], NUMBER_BYTES - at)
 
 
+# Hop-by-hop and framing headers (RFC 9110 7.6.1): what the next hop gets of these is written here, never forwarded. Every filter
+# drops them.
+cdef tuple HOP_BY_HOP = (
+    b"connection", b"content-length", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection",
+    b"te", b"trailer", b"transfer-encoding", b"upgrade",
+)
+
+
 @cython.final
 cdef class HeaderFilter:
     def __cinit__(self, names, prefixes):
-        cdef list texts = [*names]
+        cdef list texts = [*HOP_BY_HOP, *names]
         cdef Py_ssize_t name_count = len(texts), i
         cdef int at = 0
         cdef unsigned int slots = 4
@@ -148,13 +156,7 @@ cdef int check_token(bytes text) except -1:
     return 0
 
 
-# Hop-by-hop and framing headers (RFC 9110 7.6.1): what the next hop gets of these is written here, never forwarded.
-cdef tuple HOP_BY_HOP = (
-    b"connection", b"content-length", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection",
-    b"te", b"trailer", b"transfer-encoding", b"upgrade",
-)
-cdef HeaderFilter NEVER_IN_REQUEST = HeaderFilter((*HOP_BY_HOP, b"host", b"expect"), ())
-cdef HeaderFilter NEVER_IN_RESPONSE = HeaderFilter(HOP_BY_HOP, ())
+cdef HeaderFilter HOP_BY_HOP_ONLY = HeaderFilter((), ())
 
 
 cdef Py_ssize_t forward_bound(MessageHead head) noexcept:
@@ -162,18 +164,25 @@ cdef Py_ssize_t forward_bound(MessageHead head) noexcept:
     return 0 if head is None else head.size_bytes + head._count
 
 
-cdef void forward(Sheet* sheet, MessageHead head, HeaderFilter never, HeaderFilter drop) noexcept:
+cdef inline bint is_for_one_hop(const unsigned char* name, int name_len) noexcept nogil:
+    # Of a request's headers: ours are written instead.
+    return (name_len == 4 and equals_lower(name, "host", 4)) or (name_len == 6 and equals_lower(name, "expect", 6))
+
+
+cdef void forward(Sheet* sheet, MessageHead head, bint is_request, HeaderFilter drop) noexcept:
     cdef const unsigned char* base
     cdef const unsigned char* name
     cdef HeaderSpan* span
     cdef int i
     if head is None or head._count == 0:
         return
+    if drop is None:
+        drop = HOP_BY_HOP_ONLY
     base = head._bytes()
     for i in range(head._count):
         span = head._spans + i
         name = base + span.name_at
-        if never.drops(name, span.name_len) or (drop is not None and drop.drops(name, span.name_len)):
+        if drop.drops(name, span.name_len) or (is_request and is_for_one_hop(name, span.name_len)):
             continue
         if head._nominates and head.nominates(name, span.name_len):
             continue
@@ -219,7 +228,7 @@ cpdef bytes write_request(
     put_bytes(&sheet, target)
     put(&sheet, " HTTP/1.1\r\n", 11)
     put_bytes(&sheet, fixed_lines)
-    forward(&sheet, forwarded, NEVER_IN_REQUEST, drop)
+    forward(&sheet, forwarded, True, drop)
     if counted:
         put(&sheet, "content-length: ", 16)
         put_decimal(&sheet, body_len)
@@ -273,7 +282,7 @@ cpdef bytes write_response(
     put(&sheet, " ", 1)
     put_bytes(&sheet, reason)
     put(&sheet, "\r\n", 2)
-    forward(&sheet, forwarded, NEVER_IN_RESPONSE, drop)
+    forward(&sheet, forwarded, False, drop)
     put_bytes(&sheet, extra_lines)
     if content_length >= 0:
         put(&sheet, "content-length: ", 16)

@@ -102,6 +102,7 @@ cdef inline Cursor skip_escape(Scan *scan, Cursor p) noexcept nogil:
 cdef inline Cursor skip_string(Scan *scan, Cursor p) noexcept nogil:
     """p is after the opening quote; the result is after the closing one."""
     cdef Py_ssize_t length
+    cdef Cursor run
     scan.escaped = False
     while True:
         p = first_special(p, scan.end)
@@ -118,8 +119,13 @@ cdef inline Cursor skip_string(Scan *scan, Cursor p) noexcept nogil:
         elif p[0] < 0x20:
             return fail(scan, CONTROL, p)
         else:
-            p = utf8_run(p, scan.end)
+            # A character alone in ASCII is quicker by itself; more of them in blocks.
+            run = p
             while p < scan.end and p[0] >= 0x80:
+                if p != run:
+                    p = utf8_run(p, scan.end)
+                    if p >= scan.end or p[0] < 0x80:
+                        break
                 length = utf8_length(p, scan.end - p)
                 if length == 0:
                     return fail(scan, BAD_UTF8, p)

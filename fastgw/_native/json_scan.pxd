@@ -1,6 +1,7 @@
 """C-level face of json_scan for the other native modules: member tables and the scan itself."""
 
 from libc.stdint cimport uint64_t
+from fastgw._native.json_grammar cimport Cursor, Scan
 
 cdef enum Kind:
     KIND_ABSENT = 0
@@ -27,6 +28,7 @@ cdef struct Slot:
 
 cdef class MemberTable:
     cdef tuple _names
+    cdef tuple _needles     # the names in quotes
     cdef int _count
     cdef const unsigned char *_bytes[MAX_NAMES]
     cdef object _paths  # what json_tap made of the names, at its first use of the table
@@ -52,6 +54,10 @@ cdef class MemberSpans:
 
 cpdef MemberSpans scan_object(
     bytes body, MemberTable table, Py_ssize_t start=*, Py_ssize_t end=*, int max_depth=*)
+
+cdef MemberSpans spans_of(bytes body, MemberTable table)
+# The members and the closing bracket of the top-level object from a first name on.
+cdef Cursor scan_members(Scan *scan, Cursor base, Cursor p, MemberTable table, MemberSpans spans) noexcept nogil
 
 cpdef bytes splice(bytes body, edits)
 cpdef unsigned long long fingerprint64(bytes data)

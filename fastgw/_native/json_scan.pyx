@@ -85,6 +85,7 @@ cdef class MemberTable:
                 raise ValueError(f"a member name has 1 to {MAX_NAME_BYTES} bytes, got {length}")
             self._bytes[index] = <Cursor>PyBytes_AS_STRING(name)
             self._by_length[length] |= <uint64_t>1 << index
+        self._needles = tuple([b'"%b"' % name for name in self._names])
 
     cdef int find(self, Cursor raw, Py_ssize_t raw_bytes, bint escaped) noexcept nogil:
         cdef unsigned char decoded[MAX_RAW_NAME_BYTES]
@@ -263,18 +264,23 @@ cpdef MemberSpans scan_object(
         raise ValueError(f"range {start}:{end} of a body of {len(body)} bytes")
     if not 1 <= max_depth <= DEPTH_CAPACITY:
         raise ValueError(f"max_depth: expected 1 to {DEPTH_CAPACITY}, got {max_depth}")
-    spans = MemberSpans.__new__(MemberSpans)
-    spans._body = body
-    spans._slots = <Slot *>PyMem_Calloc(table._count + 1, sizeof(Slot))
-    if spans._slots == NULL:
-        raise MemoryError
-    spans._count = table._count
+    spans = spans_of(body, table)
     scan.end = base + end
     scan.max_depth = max_depth
     scan.text_bytes = 0
     if scan_text(&scan, base, base + start, table, spans) == NULL:
         raise syntax_error(&scan, base, table)
     spans._text_bytes = scan.text_bytes
+    return spans
+
+
+cdef MemberSpans spans_of(bytes body, MemberTable table):
+    cdef MemberSpans spans = MemberSpans.__new__(MemberSpans)
+    spans._body = body
+    spans._slots = <Slot *>PyMem_Calloc(table._count + 1, sizeof(Slot))
+    if spans._slots == NULL:
+        raise MemoryError
+    spans._count = table._count
     return spans
 
 

@@ -16,6 +16,7 @@ cdef extern from "Python.h":
 
 
 @cython.final
+@cython.freelist(128)
 cdef class Wait:
     def __await__(self):
         return self
@@ -68,6 +69,7 @@ cdef class Wait:
 
 
 @cython.final
+@cython.freelist(128)
 cdef class Lane:
     def __cinit__(self, on_crash):
         self._on_crash = on_crash

@@ -30,6 +30,16 @@ cdef enum:
     READ_BYTES = 65536       # one read; with as much unread again, what a stalled stream holds on this side
 
 
+cdef extern from "<string.h>" nogil:
+    void* memmem(const void* text, size_t text_size, const void* needle, size_t needle_size)
+
+
+cdef inline Py_ssize_t behind_head(const unsigned char* data, Py_ssize_t size) noexcept nogil:
+    # Where what looks like a head ends; all of it when nothing does.
+    cdef const unsigned char* end = <const unsigned char*>memmem(data, size, b"\r\n\r\n", 4)
+    return size if end == NULL else end + 4 - data
+
+
 @cython.final
 cdef class ProviderPool:
     def __cinit__(
@@ -239,8 +249,9 @@ cdef class ProviderConn(Timer):
     # --- reading --------------------------------------------------------------------------------------------------------------
 
     cdef object _receive(self, const unsigned char* data, Py_ssize_t size):
-        cdef bytes received
-        cdef Py_ssize_t at
+        cdef bytes received = b""
+        cdef Py_ssize_t at = 0
+        cdef Py_ssize_t head_bytes
         if self._state == BODY:
             try:
                 self._read_body(data, size)
@@ -249,15 +260,24 @@ cdef class ProviderConn(Timer):
                 return
         elif self._state == SENT:
             self._answered = True
-            received = PyBytes_FromStringAndSize(<const char*>data, size)
-            if self._partial is not None:
-                received = self._partial + received
-                self._partial = None
             try:
-                at = self._read_head(received)
-                if self._state == SENT:
-                    return
+                while self._state == SENT:
+                    if size == 0:
+                        return
+                    # The head is copied, for it is kept; the body only as payload.
+                    head_bytes = behind_head(data, size)
+                    received = PyBytes_FromStringAndSize(<const char*>data, head_bytes)
+                    data += head_bytes
+                    size -= head_bytes
+                    if self._partial is not None:
+                        received = self._partial + received
+                        self._partial = None
+                    at = self._read_head(received)
                 self._read_body(<const unsigned char*>PyBytes_AS_STRING(received) + at, PyBytes_GET_SIZE(received) - at)
+                if size and self._state == BODY:
+                    self._read_body(data, size)
+                elif size:
+                    self._surplus = True
             except (HttpSyntaxError, HttpLimitError) as error:
                 self._fail(error)
                 return

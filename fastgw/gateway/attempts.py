@@ -46,7 +46,7 @@ async def call_provider(call: Call, admission: Admission) -> Answer:
 def request_bytes(head: RequestHead, request_id: str, route: Route, body: bytes) -> bytes:
     """The request as it goes to the provider, without the body when that is larger than ``INLINE_BODY_BYTES``."""
     via = route.via
-    lines = b"%bx-request-id: %b\r\n" % (via.fixed_lines, request_id.encode())
+    lines = via.fixed_lines + b"x-request-id: " + request_id.encode() + b"\r\n"
     if via.default_headers:
         for name, value in via.default_headers:
             if head.header(name) is None:

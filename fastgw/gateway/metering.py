@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from fastgw._native.count_scan import CountTable
 from fastgw._native.errors import JsonSyntaxError
 from fastgw._native.json_scan import OBJECT, MemberTable, scan_object
+from fastgw._native.json_tail import scan_tail
 from fastgw._native.json_tap import JsonTap
 from fastgw._native.ledger_record import LedgerRecord
 from fastgw._native.sse_split import SseTap
@@ -85,7 +86,9 @@ def fill_row(operation: Operation, body: bytes, row: LedgerRecord) -> tuple[bool
     if table is None:
         return False, None
     try:
-        spans = scan_object(body, _USAGE)
+        spans = scan_tail(body, _USAGE)
+        if spans is None:
+            spans = scan_object(body, _USAGE)
         tier = spans.text(1)
     except JsonSyntaxError:
         return False, None

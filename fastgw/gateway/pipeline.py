@@ -20,7 +20,7 @@ from typing import Final
 
 from fastgw._native.errors import ClientGone, NativeError
 from fastgw._native.exchange import Exchange
-from fastgw._native.header_pick import HeaderPick
+from fastgw._native.header_pick import HeaderPick, visible_text
 from fastgw.domain.errors import CLIENT_CLOSED_STATUS, GatewayError
 from fastgw.gateway import settle
 from fastgw.gateway.admission import decide, refused_entry
@@ -35,7 +35,7 @@ from fastgw.identity.secret import CREDENTIAL_HEADERS
 from fastgw.telemetry.clock import RequestIds, wall_ns
 
 MAX_CLIENT_ID_BYTES: Final = 128
-_PICK: Final = HeaderPick([b"x-request-id", *CREDENTIAL_HEADERS, *METADATA_HEADERS, USER_HEADER]).pick
+_HEADERS: Final = HeaderPick([b"x-request-id", *CREDENTIAL_HEADERS, *METADATA_HEADERS, USER_HEADER])
 _log = logging.getLogger("fastgw.gateway")
 
 
@@ -63,9 +63,9 @@ class Pipeline:
         endpoint = exchange.endpoint
         call = Call(exchange, self.snapshot, endpoint.operation, endpoint.dialect)
         try:
-            picked = _PICK(exchange.head)
+            picked = _HEADERS.pick(exchange.head)
             call.id = id_ = self._ids.next(exchange.received_ns)
-            call.request_id = _client_id(picked[0]) or f"fgw_{id_:016x}"
+            call.request_id = visible_text(picked[0], MAX_CLIENT_ID_BYTES) or f"fgw_{id_:016x}"
             subject = call.snapshot.keys.identify(picked[1:5])
             if isinstance(subject, GatewayError):
                 raise subject
@@ -102,16 +102,3 @@ class Pipeline:
             call.entry = refused_entry(call, call.subject, wall_ns())
         settle.abandoned(call, self._recorder, status, code)
         self._count(code)
-
-
-def _client_id(value: bytes | None) -> str:
-    """The caller's own request id when it is one: short, visible, ASCII."""
-    if (
-        not value
-        or len(value) > MAX_CLIENT_ID_BYTES
-        or not value.isascii()
-        or b" " in value
-        or not value.decode().isprintable()
-    ):
-        return ""
-    return value.decode()
