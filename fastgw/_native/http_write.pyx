@@ -172,13 +172,16 @@ cdef inline bint is_for_one_hop(const unsigned char* name, int name_len) noexcep
 cdef void forward(Sheet* sheet, MessageHead head, bint is_request, HeaderFilter drop) noexcept:
     cdef const unsigned char* base
     cdef const unsigned char* name
+    cdef const unsigned char* value
+    cdef const unsigned char* run          # lines to be copied at once
+    cdef const unsigned char* run_end
     cdef HeaderSpan* span
     cdef int i
     if head is None or head._count == 0:
         return
     if drop is None:
         drop = HOP_BY_HOP_ONLY
-    base = head._bytes()
+    base = run = run_end = head._bytes()
     for i in range(head._count):
         span = head._spans + i
         name = base + span.name_at
@@ -186,10 +189,21 @@ cdef void forward(Sheet* sheet, MessageHead head, bint is_request, HeaderFilter 
             continue
         if head._nominates and head.nominates(name, span.name_len):
             continue
+        value = base + span.value_at
+        if value == name + span.name_len + 2 and name[span.name_len + 1] == c" " and value[span.value_len] == c"\r":
+            # It stands there as it would be written: it goes with its neighbours.
+            if name != run_end:
+                put(sheet, <const char*>run, run_end - run)
+                run = name
+            run_end = value + span.value_len + 2
+            continue
+        put(sheet, <const char*>run, run_end - run)
+        run = run_end = base
         put(sheet, <const char*>name, span.name_len)
         put(sheet, ": ", 2)
-        put(sheet, <const char*>base + span.value_at, span.value_len)
+        put(sheet, <const char*>value, span.value_len)
         put(sheet, "\r\n", 2)
+    put(sheet, <const char*>run, run_end - run)
 
 
 cpdef bytes header_line(bytes name, bytes value):

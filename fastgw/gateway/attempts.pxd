@@ -5,4 +5,7 @@ from fastgw.gateway.context cimport Call
 from fastgw.gateway.snapshot cimport Route, AccountRoute
 from fastgw._native.clock cimport monotonic_ns
 
+cdef object _send_pooled(Call call, Admission admission)
+cdef object _send_fresh(Call call, Admission admission)
+cdef object _headed(Call call, object answer)
 cpdef bytes request_bytes(RequestHead head, str request_id, Route route, bytes body)

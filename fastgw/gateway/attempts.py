@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from fastgw._native.errors import ConnectionLost
 from fastgw._native.http_head import RequestHead
 from fastgw._native.http_write import INLINE_BODY_BYTES, header_line, write_request
@@ -19,15 +21,8 @@ async def call_provider(call: Call, admission: Admission) -> Answer:
         GatewayError: the provider cannot be reached.
         NativeError: it is silent, gone, or answers what is not HTTP.
     """
-    route, body = admission.route, admission.body
-    account = route.via.account
-    data = request_bytes(call.exchange.head, call.request_id, route, body)
-    rest = body if len(body) > INLINE_BODY_BYTES else None
-    admission.entry.attempts = 1
-    call.sent_at_ns = monotonic_ns()
-    answer = account.send_pooled(data, rest)
+    answer = _send_pooled(call, admission)
     if answer is not None:
-        call.answer = answer
         try:
             await answer.headed()
         except ConnectionLost as lost:
@@ -35,10 +30,28 @@ async def call_provider(call: Call, admission: Admission) -> Answer:
                 raise
             answer.release()
         else:
-            call.upstream_ns = monotonic_ns() - call.sent_at_ns
-            return answer
-    call.answer = answer = await account.send_fresh(data, rest)
+            return _headed(call, answer)
+    call.answer = answer = await _send_fresh(call, admission)
     await answer.headed()
+    return _headed(call, answer)
+
+
+def _send_pooled(call: Call, admission: Admission) -> Answer | None:
+    route, body = admission.route, admission.body
+    data = request_bytes(call.exchange.head, call.request_id, route, body)
+    admission.entry.attempts = 1
+    call.sent_at_ns = monotonic_ns()
+    call.answer = route.via.account.send_pooled(data, body if len(body) > INLINE_BODY_BYTES else None)
+    return call.answer
+
+
+def _send_fresh(call: Call, admission: Admission) -> Awaitable[Answer]:
+    route, body = admission.route, admission.body
+    data = request_bytes(call.exchange.head, call.request_id, route, body)
+    return route.via.account.send_fresh(data, body if len(body) > INLINE_BODY_BYTES else None)
+
+
+def _headed(call: Call, answer: Answer) -> Answer:
     call.upstream_ns = monotonic_ns() - call.sent_at_ns
     return answer
 
