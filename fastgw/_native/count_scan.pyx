@@ -70,6 +70,8 @@ cdef class CountTable:
         cdef int64_t found[MAX_COUNTS]
         cdef int64_t read, reasoning
         cdef int index
+        if body is None or row is None:
+            raise TypeError("expected bytes and a row")
         if self._count < 5 or not 0 <= start <= end <= PyBytes_GET_SIZE(body):
             raise ValueError("a row takes five counts or more out of a range of the body")
         if not self._scan(<Cursor>PyBytes_AS_STRING(body) + start, end - start, found):

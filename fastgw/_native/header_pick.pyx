@@ -25,12 +25,16 @@ cdef class HeaderPick:
             self._count += 1
 
     cpdef tuple pick(self, MessageHead head):
-        cdef tuple result = PyTuple_New(self._count)
+        cdef tuple result
         cdef HeaderSpan* found[MAX_PICKED]
-        cdef const char* base = PyBytes_AS_STRING(head._data) + head._start
+        cdef const char* base
         cdef HeaderSpan* span
         cdef object value
         cdef int index, wanted
+        if head is None:
+            raise TypeError("expected a head")
+        base = PyBytes_AS_STRING(head._data) + head._start
+        result = PyTuple_New(self._count)
         for wanted in range(self._count):
             found[wanted] = NULL
         for index in range(head._count):

@@ -76,7 +76,10 @@ cdef class JournalWriter:
         return self._put(kind, id, <const uint8_t *>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
 
     cpdef bint append_record(self, int kind, LedgerRecord record) except -1:
-        cdef Py_ssize_t length = self._packed.pack(record)
+        cdef Py_ssize_t length
+        if record is None:
+            raise TypeError("expected a record")
+        length = self._packed.pack(record)
         return self._put(kind, record.id, self._packed.data, length)
 
     cdef bint _put(self, int kind, int64_t id, const uint8_t *data, Py_ssize_t length) except -1:

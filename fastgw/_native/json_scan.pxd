@@ -60,4 +60,4 @@ cdef MemberSpans spans_of(bytes body, MemberTable table)
 cdef Cursor scan_members(Scan *scan, Cursor base, Cursor p, MemberTable table, MemberSpans spans) noexcept nogil
 
 cpdef bytes splice(bytes body, edits)
-cpdef unsigned long long fingerprint64(bytes data)
+cpdef unsigned long long fingerprint64(bytes data) except? 0

@@ -311,14 +311,19 @@ cpdef bytes splice(bytes body, edits):
     return result
 
 
-cpdef unsigned long long fingerprint64(bytes data):
-    cdef Cursor p = <Cursor>PyBytes_AS_STRING(data)
-    cdef Py_ssize_t left = PyBytes_GET_SIZE(data)
-    cdef uint64_t length = <uint64_t>left
+cpdef unsigned long long fingerprint64(bytes data) except? 0:
+    cdef Cursor p
+    cdef Py_ssize_t left
+    cdef uint64_t length
     # Four lanes keep the multiplier busy; the seeds are fractional digits of e, phi, pi and the square root of 2.
     cdef uint64_t lanes[4]
     cdef unsigned char last[32]
     cdef int i
+    if data is None:
+        raise TypeError("expected bytes")
+    p = <Cursor>PyBytes_AS_STRING(data)
+    left = PyBytes_GET_SIZE(data)
+    length = <uint64_t>left
     lanes[0], lanes[1] = 0xB7E151628AED2A6B, 0x9E3779B97F4A7C15
     lanes[2], lanes[3] = 0x243F6A8885A308D3, 0x6A09E667F3BCC909
     while left >= 32:

@@ -32,14 +32,16 @@ cdef Cursor last_of(Cursor base, Cursor end, bytes needle) noexcept:
 cpdef MemberSpans scan_tail(bytes body, MemberTable table):
     # A quote that opens the name can only be a name's or a value's: inside a string it would be escaped. If the members from
     # there on end with one bracket, and the body with it, then they are the outermost object's.
-    cdef Cursor base = <Cursor>PyBytes_AS_STRING(body)
-    cdef Cursor end = base + PyBytes_GET_SIZE(body)
-    cdef Cursor start = skip_space(base, end)
-    cdef Cursor first, before
+    cdef Cursor base, end, start, first, before
     cdef bytes needle
     cdef int index
     cdef Scan scan
     cdef MemberSpans spans
+    if body is None or table is None:
+        raise TypeError("scan_tail takes bytes and a MemberTable, not None")
+    base = <Cursor>PyBytes_AS_STRING(body)
+    end = base + PyBytes_GET_SIZE(body)
+    start = skip_space(base, end)
     if start == end or start[0] != c'{':
         return None
     first = last_of(start, end, <bytes>table._needles[0])

@@ -62,6 +62,8 @@ cdef class PriceSum:
         cdef int64_t counts[UNITS]
         cdef int tier = 0
         cdef int unit
+        if row is None:
+            raise TypeError("expected a row")
         if not self._from_ns <= row.started_ns < self._until_ns or row.other_usage is not None:
             return False
         # A row counts writes of no stated life as those of 5 minutes; only a price of exactly these would have to tell them apart.

@@ -10,8 +10,10 @@ the stub.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memcmp
 
 from fastgw._native.byte_search cimport find_needle
+from fastgw._native.json_grammar cimport skip_space
 from fastgw._native.json_scan cimport (
     KIND_ABSENT, KIND_ARRAY, KIND_NULL, KIND_OBJECT, MemberSpans, MemberTable, scan_object, splice,
 )
@@ -116,17 +118,6 @@ cdef class SseSplitter:
 
 @cython.final
 cdef class SseTap:
-    cdef Lines _lines
-    cdef tuple _needles
-    cdef bint _hide_usage
-    cdef Py_ssize_t _max_event_bytes
-    cdef bytearray _held  # the begun event, withheld from the client: an answer that is cut must not end inside one
-    cdef bint _oversize  # the begun event passes unseen
-    cdef list _captured
-    cdef Py_ssize_t _captured_bytes
-    cdef bint _seen_done
-    cdef long long _events
-
     def __cinit__(self, needles, bint hide_usage=False, Py_ssize_t max_event_bytes=1 << 18):
         self._needles = tuple(needles)
         if not all(isinstance(needle, bytes) and needle for needle in self._needles):
@@ -138,13 +129,15 @@ cdef class SseTap:
         self._held = bytearray()
         self._captured = []
 
-    def feed(self, bytes data not None):
-        cdef Cursor base = <Cursor>PyBytes_AS_STRING(data)
-        cdef Cursor end = base + PyBytes_GET_SIZE(data)
-        cdef Cursor begin = base
-        cdef Cursor cut
-        cdef bint has_needle = self._has_needle(base, end)
+    cpdef bytes feed(self, bytes data):
+        cdef Cursor base, end, begin, cut
+        cdef bint has_needle
         cdef list edits = []
+        if data is None:
+            raise TypeError("expected bytes")
+        base = begin = <Cursor>PyBytes_AS_STRING(data)
+        end = base + PyBytes_GET_SIZE(data)
+        has_needle = self._has_needle(base, end)
         while True:
             cut = next_cut(&self._lines, begin, end)
             if cut == NULL:
@@ -166,17 +159,13 @@ cdef class SseTap:
         self._look(event, 0, len(event), True, edits)
         return splice(event, edits) if edits else event
 
-    def take_captured(self):
+    cpdef list take_captured(self):
         captured = self._captured
         if captured:
             self._captured = []
             self._captured_bytes = 0
             return captured
         return []
-
-    @property
-    def seen_done(self):
-        return self._seen_done
 
     @property
     def events(self):
@@ -189,13 +178,13 @@ cdef class SseTap:
     cdef bint _has_needle(self, Cursor p, Cursor end) noexcept:
         cdef bytes needle
         for needle in self._needles:
-            if find_needle(p, end, <Cursor>PyBytes_AS_STRING(needle), PyBytes_GET_SIZE(needle)) != NULL:
+            if is_hit(p, end, needle):
                 return True
         return False
 
     cdef void _count_event(self) noexcept:
         self._events += self._lines.data_lines > 0
-        self._seen_done |= self._lines.data_lines == 1 and self._lines.done_bytes == 6
+        self.seen_done |= self._lines.data_lines == 1 and self._lines.done_bytes == 6
         self._lines.data_lines = self._lines.done_bytes = 0
 
     cdef int _end_event(
@@ -272,6 +261,25 @@ cdef class SseTap:
         start, stop = spans.member_span(USAGE)
         cut_payload(p, end, begin, start, stop, edits)
         return kind == KIND_OBJECT
+
+
+cdef bint is_hit(Cursor p, Cursor end, bytes needle) noexcept:
+    # A member that is null is none: every event of a stream may have one.
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(needle)
+    cdef Cursor text = <Cursor>PyBytes_AS_STRING(needle)
+    cdef Cursor value
+    while True:
+        p = find_needle(p, end, text, size)
+        if p == NULL:
+            return False
+        p += size
+        if (text + size - 1)[0] != c'"':
+            return True
+        value = skip_space(p, end)
+        if value < end and value[0] == c":":
+            value = skip_space(value + 1, end)
+        if end - value < 4 or memcmp(value, b"null", 4) != 0:
+            return True
 
 
 cdef int cut_payload(Cursor p, Cursor end, Py_ssize_t begin, Py_ssize_t start, Py_ssize_t stop, list edits) except -1:

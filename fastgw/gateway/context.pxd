@@ -19,5 +19,6 @@ cdef class Call:
     cdef public long long sent_at_ns
     cdef public long long first_token_at_ns
     cdef public long long upstream_ns
+    cdef public long long waited_from_ns
     cdef public bint in_events
     cdef public bint settled

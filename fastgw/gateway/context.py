@@ -36,6 +36,7 @@ class Call:
         "subject",
         "text_bytes",
         "upstream_ns",
+        "waited_from_ns",
     )
 
     def __init__(self, exchange: Exchange, snapshot: Snapshot, operation: Operation, dialect: Dialect) -> None:
@@ -54,6 +55,7 @@ class Call:
         self.sent_at_ns = 0
         self.first_token_at_ns = 0
         self.upstream_ns = 0
+        self.waited_from_ns = 0
         self.in_events = False
         self.settled = False
 

@@ -16,4 +16,5 @@ cdef object _start(Call call, Route route, ResponseHead head, long long length)
 cdef long long _cost_nano_usd(Call call) except? -77
 cdef bytes _own_lines(Call call, Route route, long long cost_nano_usd)
 from fastgw._native.answer_lines cimport answer_lines
-from fastgw.gateway.metering cimport fill_row
+from fastgw.gateway.metering cimport StreamMeter, fill_row
+cdef bint _pass_on(Call call, StreamMeter meter, object answer, bytes chunk, list held) except -1

@@ -172,24 +172,13 @@ async def _relay_stream(call: Call, admission: Admission, answer: Answer, record
     call.in_events = True
     _start(call, admission.route, head, -1)
     held: list[bytes] = []
-    waited_from_ns = monotonic_ns()
+    call.waited_from_ns = monotonic_ns()
     try:
         while (chunk := await answer.chunk()) is not None:
-            if not call.first_token_at_ns:
-                call.first_token_at_ns = monotonic_ns()
-                call.upstream_ns += call.first_token_at_ns - waited_from_ns
-            out = meter.feed(chunk)
-            if meter.ended:
-                # The closing event is here: it waits for the settlement, and the settlement a moment for usage that comes late.
-                if not held:
-                    answer.expect_end(END_GRACE_NS)
-                held.append(out)
-                if len(held) > MAX_HELD_CHUNKS:
-                    break
-            else:
-                exchange.send(out)
-                if exchange.slow:
-                    await exchange.room()
+            if _pass_on(call, meter, answer, chunk, held):
+                await exchange.room()
+            if len(held) > MAX_HELD_CHUNKS:
+                break
     except (ConnectionLost, DeadlineExceeded):
         if not meter.ended:
             raise
@@ -204,6 +193,22 @@ async def _relay_stream(call: Call, admission: Admission, answer: Answer, record
     held.append(_cost_comment(call))
     exchange.send(b"".join(held))
     exchange.finish()
+
+
+def _pass_on(call: Call, meter: StreamMeter, answer: Answer, chunk: bytes, held: list[bytes]) -> bool:
+    """A piece of a stream; returns whether the client must be waited for. From the closing event on it waits in ``held`` for the
+    settlement, and the settlement a moment for usage that comes late."""
+    if not call.first_token_at_ns:
+        call.first_token_at_ns = monotonic_ns()
+        call.upstream_ns += call.first_token_at_ns - call.waited_from_ns
+    out = meter.feed(chunk)
+    if not meter.ended:
+        call.exchange.send(out)
+        return call.exchange.slow
+    if not held:
+        answer.expect_end(END_GRACE_NS)
+    held.append(out)
+    return False
 
 
 def _note_error_event(call: Call, meter: StreamMeter) -> None:

@@ -82,3 +82,10 @@ def test_a_tail_is_found(body: bytes) -> None:
 )
 def test_a_tail_that_is_not_sure_is_none(body: bytes) -> None:
     assert scan_tail(body, TAIL) is None
+
+
+def test_arguments_are_checked() -> None:
+    with pytest.raises(TypeError):
+        scan_tail(None, TAIL)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        scan_tail(b"{}", None)  # type: ignore[arg-type]

@@ -8,9 +8,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from fastgw.gateway import pipeline
+from fastgw.gateway import metering, pipeline
 from fastgw.gateway.context import Call
-from fastgw.gateway.metering import StreamMeter
 from tests.unit.gateway.playbook import (
     ANSWER,
     APP_KEY,
@@ -19,6 +18,7 @@ from tests.unit.gateway.playbook import (
     EVENT,
     NARROW_KEY,
     STREAM,
+    USAGE_EVENT,
     Play,
     chunk,
     plain,
@@ -231,9 +231,9 @@ def test_a_bug_inside_a_stream_breaks_it_off(
 ) -> None:
     play.ask(STREAM)
     play.answer(stream_head(), chunk(EVENT))
-    monkeypatch.setattr(StreamMeter, "feed", break_down)
+    monkeypatch.setattr(metering, "read_openai_chat", break_down)
     with caplog.at_level(logging.CRITICAL):
-        play.answer(chunk(EVENT))
+        play.answer(chunk(USAGE_EVENT))
     assert not play.reply().whole
     assert b'"code":"internal_error"' in play.reply().body
     assert (play.row.status, play.row.usage_source) == (500, "estimated")
