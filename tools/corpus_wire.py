@@ -40,8 +40,6 @@ from tests.wire.processes import MockProvider, running_mock_provider
 from tests.wire.scripted import ScriptedProvider, Step, answer
 from tools import corpus_http, corpus_json
 
-NOT_IMPLEMENTED = (501, 505)
-"""What HTTP asks a server to say of a transfer coding or a version that it does not speak: a refusal, not a failure of ours."""
 SIDE_BY_SIDE = 16
 PATIENCE_S = 0.2
 """How long an answer to what may be half a request is waited for."""
@@ -53,9 +51,7 @@ class Findings:
     """What was fed and what was found. ``counts`` has every kind, also those of which there was none."""
 
     counts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(
-            ("fed", "desync", "crash", "5xx", "forwarded rejects", "other", "501 or 505"), 0
-        )
+        default_factory=lambda: dict.fromkeys(("fed", "desync", "crash", "5xx", "forwarded rejects", "other"), 0)
     )
     texts: list[str] = field(default_factory=list)
 
@@ -112,7 +108,7 @@ def is_served(found: raw.Answer) -> bool:
     """Whether an answer is to a request that was read in full; all others are to bytes that did not become one."""
     if found.status < 400 or found.headers.get("connection") != "close" or "server" in found.headers:
         return True
-    if found.status in NOT_IMPLEMENTED or not found.body:  # none: to HEAD
+    if not found.body:  # none: to HEAD
         return False
     return found.code not in ("invalid_request", "head_too_large", "body_too_large")
 
@@ -126,8 +122,7 @@ def feed_http(stand: Stand, name: str, data: bytes, findings: Findings, expected
         findings.add("crash", f"{name}: {error!r}")
         return []
     for each in found:
-        findings.counts["501 or 505"] += each.status in NOT_IMPLEMENTED
-        if each.status >= 500 and each.status not in NOT_IMPLEMENTED:
+        if each.status >= 500:
             findings.add("5xx", f"{name}: {each}")
         if each.ending != "whole":
             findings.add("other", f"{name}: an answer ends {each.ending}")

@@ -2,7 +2,7 @@
 
 Refused besides what RFC 9112 refuses, because some parser in use reads it differently: Content-Length that is
 repeated (even equal), has a leading zero or comes together with Transfer-Encoding; any Transfer-Encoding but one
-``chunked`` (501 for an unknown coding, 400 for a malformed one) and any in HTTP/1.0; header names that become
+``chunked`` and any in HTTP/1.0; header names that become
 framing names when ``_`` and the like are folded to ``-``; a Host that is missing, repeated, empty or not
 ``name[:port]``; targets in absolute or authority form; folded lines, bare CR or LF, blanks before a colon, control
 bytes in values. One empty line before a request is read over.
@@ -82,8 +82,8 @@ def parse_request_head(
 ) -> RequestHead | None:
     """Parse the head that begins at ``data[start]``; ``None`` while it is incomplete and still may become right.
 
-    Raises :class:`HttpSyntaxError` with status 400, 417 (expectation), 501 (transfer coding) or 505 (version) at the
-    first byte that spoils it, and :class:`HttpLimitError` (431) for more than ``max_head_bytes`` bytes,
+    Raises :class:`HttpSyntaxError` with status 400 or 417 (expectation) at the first byte that spoils it (400 also where HTTP
+    would let a server say 501 or 505: a 5xx of ours is a failure of ours), and :class:`HttpLimitError` (431) for more than ``max_head_bytes`` bytes,
     ``max_headers`` headers or 32 connection options. O(bytes) a call: nothing is kept between calls.
     """
 

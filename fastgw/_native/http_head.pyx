@@ -65,7 +65,7 @@ cdef int read_version(const unsigned char* at, const unsigned char* end) except 
     if version == VERSION_MALFORMED:
         refuse("malformed HTTP version")
     if version == VERSION_UNSPOKEN:
-        refuse("only HTTP/1.0 and HTTP/1.1 are spoken", 505)
+        refuse("only HTTP/1.0 and HTTP/1.1 are spoken")
     return version
 
 
@@ -239,7 +239,7 @@ cdef class MessageHead:
         self._seen |= SEEN_CODING
         coding = coding_of(value, value + size)
         if coding == CODING_UNKNOWN:
-            return refuse("unknown transfer coding", 501)
+            return refuse("unknown transfer coding")
         if coding == CODING_MALFORMED:
             return refuse("malformed Transfer-Encoding")
         self.chunked = True

@@ -62,7 +62,5 @@ _CODES: Final = {
     413: "body_too_large",
     417: "unsupported_expectation",
     431: "head_too_large",
-    501: "unsupported_transfer_coding",
     503: "too_many_connections",
-    505: "unsupported_http_version",
 }

@@ -59,7 +59,7 @@ def test_bytes_that_are_no_request_are_refused_and_counted() -> None:
     stage.connect().receive(b"\x00\x01\r\n\r\n")
     client = stage.connect()
     client.receive(request(path=PATH, version=b"3.0"))
-    assert client.sent.startswith(b"HTTP/1.1 505 ")
+    assert client.sent.startswith(b"HTTP/1.1 400 ")
     assert stage.door.malformed == 2
     assert stage.exchanges == []
 

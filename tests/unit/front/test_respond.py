@@ -73,9 +73,7 @@ def test_an_answer_after_which_the_connection_closes_says_so() -> None:
         (413, "body_too_large"),
         (417, "unsupported_expectation"),
         (431, "head_too_large"),
-        (501, "unsupported_transfer_coding"),
         (503, "too_many_connections"),
-        (505, "unsupported_http_version"),
     ],
 )
 def test_bytes_that_did_not_become_a_request(status: int, code: str) -> None:
