@@ -3,12 +3,12 @@
 Starts a mock upstream and a gateway, sends a warm-up, notes memory, descriptors and threads of every process, sends the
 rest and notes them again. Of ten requests one streams, one asks for a model never asked for before, one has a new end
 user and one new metadata, so that a table that grows with what callers send shows. Connections are reopened every
-50,000 requests. Before that, five fresh starts: time to the first answer, and memory of an idle process.
+50,000 requests. Before that, five fresh starts: time to the first answer, and memory of an idle process. Asyncio tasks are
+those that the gateway tells of in its metrics.
 
     python -m bench.soak [--requests 1000000]
 
-Exits with 1 when a line fails, with 2 when something it needs is missing. It cannot see asyncio tasks from outside; a
-task that is never finished shows as memory.
+Exits with 1 when a line fails, with 2 when something it needs is missing.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ import contextlib
 import gc
 import http.client
 import os
+import re
 import sys
 import tempfile
 import time
+import tomllib
+import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -158,12 +161,20 @@ def settle(contender: Contender, base: Sequence[Footprint] = ()) -> list[Footpri
     return found
 
 
+def count_tasks(folder: Path) -> int:
+    """Asyncio tasks of all processes, after a rest."""
+    admin = tomllib.loads((folder / "fastgw.toml").read_text())["admin"]["listen"]
+    with urllib.request.urlopen(f"http://{admin}/metrics", timeout=10) as answer:
+        return int(float(re.findall(rb"^fastgw_tasks (\S+)$", answer.read(), re.MULTILINE)[0]))
+
+
 def soak(folder: Path, upstream: Upstream, options: argparse.Namespace) -> list[Verdict]:
     """Warm-up, base, the rest, and the comparison."""
     contender = launch_fastgw(folder, upstream, tls=False)
     wait_first_answer(contender)
     sent, failed = 0, 0
     base: list[Footprint] = []
+    base_tasks = 0
     began = time.monotonic()
     while sent < options.requests:
         count = min(BATCH, options.warm_up - sent if sent < options.warm_up else options.requests - sent)
@@ -173,10 +184,13 @@ def soak(folder: Path, upstream: Upstream, options: argparse.Namespace) -> list[
         print(f"{sent:>9,} sent, {failed} failed, RSS {rss / 1e6:.1f} MB, {time.monotonic() - began:.0f} s", flush=True)
         if sent == options.warm_up:
             base = settle(contender)
+            base_tasks = count_tasks(folder)
     after = settle(contender, base)
+    tasks = count_tasks(folder)
     contender.child.end()
     print(f"\nafter warm-up\n{footprint_table(base)}\n\nat the end\n{footprint_table(after)}\n")
-    return [*growth_verdicts(base, after), Verdict(f"failed requests: {failed} of {sent:,}", failed == 0)]
+    tasks_line = Verdict(f"asyncio tasks back to base: {base_tasks} -> {tasks}", tasks <= base_tasks)
+    return [*growth_verdicts(base, after), tasks_line, Verdict(f"failed requests: {failed} of {sent:,}", failed == 0)]
 
 
 def main() -> int:

@@ -83,8 +83,8 @@ def parse_request_head(
     """Parse the head that begins at ``data[start]``; ``None`` while it is incomplete and still may become right.
 
     Raises :class:`HttpSyntaxError` with status 400 or 417 (expectation) at the first byte that spoils it (400 also where HTTP
-    would let a server say 501 or 505: a 5xx of ours is a failure of ours), and :class:`HttpLimitError` (431) for more than ``max_head_bytes`` bytes,
-    ``max_headers`` headers or 32 connection options. O(bytes) a call: nothing is kept between calls.
+    would let a server say 501 or 505: a 5xx of ours is a failure of ours), and :class:`HttpLimitError` (431) for more than
+    ``max_head_bytes`` bytes, ``max_headers`` headers or 32 connection options. O(bytes) a call: nothing is kept between calls.
     """
 
 def parse_response_head(

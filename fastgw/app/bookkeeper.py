@@ -115,4 +115,5 @@ class Bookkeeper:
     async def _tend(self, drain: JournalDrain) -> None:
         while True:
             self._stats.put("ledger_problem", int(drain.problem is not None))
+            self._stats.put("tasks", len(asyncio.all_tasks()))
             await asyncio.sleep(TEND_EVERY_S)

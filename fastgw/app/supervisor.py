@@ -193,7 +193,9 @@ class Supervisor:
     def _take_back(self, child: Child) -> None:
         """What a dead process said of its present is no longer so; what it counted stays."""
         if child is self._bookkeeper:
-            self._inheritance.stats.row(BOOKKEEPER_ROW).put("ledger_problem", 1)  # until the next one says otherwise
+            row = self._inheritance.stats.row(BOOKKEEPER_ROW)
+            row.put("tasks", 0)
+            row.put("ledger_problem", 1)  # until the next one says otherwise
         elif child.slot >= 0:
             row = self._inheritance.stats.row(WORKER_ROWS + child.slot)
             row.add("journal_lost", row.get("journal_buffered"))

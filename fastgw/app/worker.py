@@ -110,6 +110,7 @@ class Worker:
     def _publish(self) -> None:
         self._stats.put("connections", self._door.connections)
         self._stats.put("in_flight", self._door.in_flight)
+        self._stats.put("tasks", len(asyncio.all_tasks()))
         self._stats.put("journal_buffered", self._recorder.waiting_records)
         self._stats.put("journal_lost", self._counted_before["journal_lost"] + self._recorder.lost_records)
         self._stats.put("journal_problem", int((self._recorder.problem or self._sync.problem) is not None))

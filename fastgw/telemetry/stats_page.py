@@ -9,7 +9,15 @@ import mmap
 from typing import Final
 
 CELL_BYTES: Final = 8
-GAUGES: Final = ("connections", "in_flight", "journal_buffered", "journal_problem", "ledger_problem", "ready")
+GAUGES: Final = (
+    "connections",
+    "in_flight",
+    "journal_buffered",
+    "journal_problem",
+    "ledger_problem",
+    "ready",
+    "tasks",
+)
 COUNTERS: Final = (
     "client_gone",
     "journal_lost",
