@@ -23,7 +23,7 @@ BUILT := fastgw/_native/_build_kind.txt
 SPINE := $(filter-out fastgw/_native/%,$(wildcard fastgw/*/*.pxd))
 NATIVE := $(wildcard fastgw/_native/*.pyx fastgw/_native/*.pxd) $(SPINE) $(SPINE:.pxd=.py)
 
-.PHONY: help dev build fix lint stubs test run wheel wheel-check corpus asan fuzz cov bench bench-proxy count soak storm prices ci clean
+.PHONY: help dev build fix lint stubs test run wheel wheel-check corpus asan fuzz cov bench bench-proxy count soak storm reload-storm prices ci clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -103,6 +103,9 @@ wheel: $(PRICES)  ## build the wheel into dist/
 
 wheel-check: wheel  ## install the wheel where there is no compiler and no source, and serve from it
 	@$(PY) tools/check_wheel.py dist/*.whl
+
+reload-storm: dev  ## reload every second for a minute under load: [ARGS=--seconds N]
+	@$(PY) -m tests.adversity.reload_storm $(ARGS)
 
 storm: dev  ## kill workers, everything, the bookkeeper, the supervisor under load and compare the books: [ARGS=--rounds N]
 	@$(PY) -m tests.adversity.kill_storm $(or $(ARGS),--rounds 50)

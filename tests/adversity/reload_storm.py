@@ -36,8 +36,10 @@ def storm(seconds: int, folder: Path) -> list[str]:
         ((rows, other),) = gateway.query("SELECT count(*), sum(status <> 200) FROM entries")
         check_books(gateway)
         taken, refused = metrics["fastgw_reloads_total"], metrics["fastgw_reloads_refused_total"]
-        print(f"{seconds} s: calls {calls}, dropped or not 200: {len(bad)}, ledger rows {rows}, of them not 200: {other}")
-        print(f"reloads taken by workers {taken:.0f}, files refused {refused:.0f}")
+        sys.stdout.write(
+            f"{seconds} s: calls {calls}, dropped or not 200: {len(bad)}, ledger rows {rows}, of them not 200: {other}\n"
+            f"reloads taken by workers {taken:.0f}, files refused {refused:.0f}\n"
+        )
         wrong = [str(one) for one in bad[:5]]
         if (rows, other) != (calls, 0):
             wrong.append(f"{rows} rows and {other} not 200 for {calls} calls")
@@ -50,7 +52,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fastgw-reload-") as folder:
         wrong = storm(options.seconds, Path(folder))
-    print("\n".join(wrong) or "ok")
+    sys.stdout.write(("\n".join(wrong) or "ok") + "\n")
     return int(bool(wrong))
 
 
