@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bench.payloads import plain_answer, request_body
 from fastgw._native.count_scan import CountTable
 from fastgw._native.json_scan import MemberTable, scan_object, splice
+from fastgw._native.json_tail import scan_tail
 from fastgw._native.json_tap import JsonTap
 
 TABLE = MemberTable(
@@ -64,7 +65,13 @@ def read_counts() -> Callable[[], object]:
     return lambda: COUNTS.read(BLOCK)
 
 
+def tail_20k() -> Callable[[], object]:
+    body = plain_answer(20_480)[-20_480:]
+    return lambda: scan_tail(body, USAGE)
+
+
 OPERATIONS = {
+    "json.tail_20k": tail_20k,
     "json.scan_1k": scan_1k,
     "json.scan_20k": scan_20k,
     "json.splice_model": splice_model,
