@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sqlite3
 import threading
@@ -215,3 +216,12 @@ def test_its_process_ends_when_told(inherit: Inherit) -> None:
     assert ours.receive(1) == [{"ready": True, "last_id": 0}]
     ours.close()
     theirs.close()
+
+
+def test_serving_comes_before_bookkeeping() -> None:
+    expected = os.getpriority(os.PRIO_PROCESS, 0) + bookkeeper.NICENESS
+    pid = os.fork()
+    if pid == 0:
+        bookkeeper._stand_back()
+        os._exit(int((os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0)) != (expected, os.SCHED_BATCH)))
+    assert os.waitpid(pid, 0)[1] == 0
