@@ -40,7 +40,7 @@ def main(inheritance: Inheritance, control: Control, slot: int) -> int:
 def _stand_back() -> None:
     # Whoever is being served comes first: on a core that it shares with a worker, a batch of rows waits for the next request.
     with contextlib.suppress(OSError):
-        os.nice(NICENESS)
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
