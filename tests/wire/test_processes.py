@@ -74,4 +74,6 @@ def test_environment_is_ours_and_what_was_added() -> None:
 
 def test_free_port_can_be_listened_on() -> None:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", free_port()))
+        port = free_port()
+        listener.bind(("127.0.0.1", port))
+        assert listener.getsockname() == ("127.0.0.1", port)

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from fastgw._native.journal import OPENED, SETTLED
 from fastgw._native.ledger_rows import RowReader, pair
 from fastgw.domain.entry import LedgerEntry
-from fastgw.ledger.schema import call_values, decode_any, dimension_of, full_values, json_of, own_request_id
+from fastgw.ledger.schema import (
+    DIMENSION_COLUMNS,
+    call_values,
+    decode_any,
+    dimension_of,
+    full_values,
+    json_of,
+    own_request_id,
+)
 from tests.model.calls import call_id, settled
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -26,19 +34,7 @@ NUMBERS = tuple(
     if (name.endswith(("_tokens", "_ns")) and name not in AUDIO)
     or name in {"status", "attempts", "fingerprint", "worker"}
 )
-TEXTS = (
-    "key",
-    "user",
-    "team",
-    "alias",
-    "target",
-    "provider",
-    "region",
-    "dialect",
-    "operation",
-    "error_code",
-    "price_version",
-)
+TEXTS = tuple(name for name in DIMENSION_COLUMNS if name not in {"streaming", "usage_source"})
 
 
 @st.composite

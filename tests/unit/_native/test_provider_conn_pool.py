@@ -183,6 +183,8 @@ def test_nothing_is_left(ending: str) -> None:
 
 def test_the_wheel_goes_with_the_last_connection() -> None:
     """The last owner of pool and wheel is a connection that is listed in this wheel itself."""
+    gc.collect()
+    before = count(ProviderConn), count(TimerWheel)
     conn = ProviderPool(TimerWheel()).connection()
     FakeTransport(conn).protocol = None
     conn.give_back()
@@ -193,6 +195,7 @@ def test_the_wheel_goes_with_the_last_connection() -> None:
     transport.protocol = None
     del conn, transport
     gc.collect()
+    assert (count(ProviderConn), count(TimerWheel)) == before
 
 
 def test_deadline_errors_name_themselves() -> None:

@@ -83,7 +83,9 @@ def test_a_mock_that_cannot_listen_says_so() -> None:
 
 def test_a_free_port_is_free() -> None:
     async def main() -> None:
-        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", free_port())
+        port = free_port()
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+        assert server.sockets[0].getsockname() == ("127.0.0.1", port)
         server.close()
         await server.wait_closed()
 

@@ -11,19 +11,16 @@ import pytest
 from fastgw.app.launch import Control, Source, listen, read_text
 from fastgw.config.root import Settings
 from fastgw.domain.errors import ConfigError
+from tests.unit.app.settings_text import ENV, PROVIDER_AND_KEY
 
-TEXT = """
+TEXT = (
+    """
 [server]
 listen = "{address}"
 workers = 2
-[providers.up]
-kind = "openai"
-base_url = "http://127.0.0.1:9/v1"
-[[keys]]
-name = "k"
-secret = "env:K"
 """
-ENV = {"K": "sk-" + "k" * 40}
+    + PROVIDER_AND_KEY
+)
 
 
 def settings_at(address: str) -> Settings:

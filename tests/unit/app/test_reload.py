@@ -10,25 +10,23 @@ from fastgw.app.reload import refuse_fixed_changes
 from fastgw.config.load import load
 from fastgw.config.root import Settings
 from fastgw.domain.errors import ConfigError
+from tests.unit.app.settings_text import ENV, PROVIDER_AND_KEY
 
-TEXT = """
+TEXT = (
+    """
 [server]
 listen = "127.0.0.1:1"
 [admin]
 listen = "127.0.0.1:2"
 [ledger]
 url = "sqlite:a.db"
-[providers.up]
-kind = "openai"
-base_url = "http://127.0.0.1:9/v1"
-[[keys]]
-name = "k"
-secret = "env:K"
 """
+    + PROVIDER_AND_KEY
+)
 
 
 def settings(old: str = "", new: str = "") -> Settings:
-    return load(TEXT.replace(old, new) if old else TEXT, {"K": "sk-" + "k" * 40}, Path())
+    return load(TEXT.replace(old, new) if old else TEXT, ENV, Path())
 
 
 @pytest.mark.parametrize(
@@ -52,4 +50,6 @@ def test_what_belongs_to_the_start_is_refused(old: str, new: str, path: str) -> 
     [("[admin]", "drain_s = 1\n[admin]"), ("[[keys]]", '[[teams]]\nname = "t"\n[[keys]]'), ("9/v1", "8/v1")],
 )
 def test_everything_else_may_change(old: str, new: str) -> None:
-    refuse_fixed_changes(settings(), settings(old, new))
+    changed = settings(old, new)
+    assert changed != settings()
+    refuse_fixed_changes(settings(), changed)

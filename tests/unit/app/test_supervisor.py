@@ -13,20 +13,18 @@ from pathlib import Path
 import pytest
 
 from tests.adversity.gateway import children_of, has_ended, wait_until
+from tests.unit.app.settings_text import PROVIDER_AND_KEY
 from tests.wire.processes import Process
 
-CONFIG = """
+CONFIG = (
+    """
 [server]
 listen = "127.0.0.1:0"
 workers = 2
 {server}
-[providers.up]
-kind = "openai"
-base_url = "http://127.0.0.1:9/v1"
-[[keys]]
-name = "k"
-secret = "env:K"
 """
+    + PROVIDER_AND_KEY
+)
 
 SCRIPT = """
 import logging, os, resource, signal, sys, time
