@@ -74,8 +74,8 @@ call_values: Final = _pick(*_CALL_COLUMNS)
 _rare_counts: Final = _pick(*_RARE_COUNTS)
 
 
-def _insert(columns: Sequence[str], values: str) -> str:
-    return f"INSERT INTO calls ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - the names are ours
+def _insert(columns: Sequence[str], values: str, rows: int = 1) -> str:
+    return f"INSERT INTO calls ({', '.join(columns)}) VALUES {', '.join([f'({values})'] * rows)}"  # noqa: S608 - the names are ours
 
 
 _PLAIN_COLUMNS = (*_CALL_COLUMNS, "dimension", "outcome")
@@ -86,7 +86,11 @@ _ON_CONFLICT = (
 )
 # What a call has not is left out or bound as 0, because sqlite3 takes 0.3 us to bind a None; no text equals 0.
 _INSERT_ALL = _insert(_ALL_COLUMNS, "?, " * len(_PLAIN_COLUMNS) + "nullif(?, 0), nullif(?, 0), nullif(?, 0)")
-PUT_PLAIN = f"{_insert(_PLAIN_COLUMNS, '?, ' * (len(_PLAIN_COLUMNS) - 1) + '1')} {_ON_CONFLICT}"
+_PLAIN_VALUES = "?, " * (len(_PLAIN_COLUMNS) - 1) + "1"
+PLAIN_ROWS: Final = 50
+"""Of one statement: SQLite begins, ends and finds its place once for all of them, which takes a third off the cost of a row."""
+PUT_PLAIN = f"{_insert(_PLAIN_COLUMNS, _PLAIN_VALUES)} {_ON_CONFLICT}"
+PUT_PLAIN_ROWS = f"{_insert(_PLAIN_COLUMNS, _PLAIN_VALUES, PLAIN_ROWS)} {_ON_CONFLICT}"
 PUT_SETTLED = f"{_INSERT_ALL} {_ON_CONFLICT}"
 PUT_UNKNOWN = f"{_INSERT_ALL} ON CONFLICT (id) DO NOTHING"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,9 @@ from fastgw._native.journal import OPENED, SETTLED
 from fastgw._native.ledger_rows import RowReader
 from fastgw.ledger.dimensions import Dimensions
 from fastgw.ledger.schema import (
+    PLAIN_ROWS,
     PUT_PLAIN,
+    PUT_PLAIN_ROWS,
     PUT_SETTLED,
     PUT_UNKNOWN,
     Row,
@@ -194,11 +197,18 @@ class LedgerWriter:
         except (msgspec.MsgspecError, *_VALUE_ERRORS) as error:
             rejected.append((record_id, kind, str(error), payload))
 
+    def _put_many(self, plain: list[Row]) -> list[Row]:
+        """Returns the rest, too few for the statement of many rows."""
+        full = len(plain) // PLAIN_ROWS * PLAIN_ROWS
+        groups = (chain.from_iterable(plain[start : start + PLAIN_ROWS]) for start in range(0, full, PLAIN_ROWS))
+        self._database.connection.executemany(PUT_PLAIN_ROWS, map(tuple, groups))
+        return plain[full:]
+
     def _put(self, statement: str, values: list[Row], records: list[Record], kind: int) -> list[Rejected]:
         """Returns what SQLite does not take."""
         connection = self._database.connection
         try:
-            connection.executemany(statement, values)
+            connection.executemany(statement, self._put_many(values) if statement is PUT_PLAIN else values)
         except _VALUE_ERRORS:
             payloads = dict(records)
             refused = []

@@ -16,7 +16,7 @@ import pytest
 
 from fastgw.domain.entry import LedgerEntry
 from fastgw.ledger.dimensions import MAX_REMEMBERED
-from fastgw.ledger.schema import COLUMNS, DIMENSION_COLUMNS, entry_of
+from fastgw.ledger.schema import COLUMNS, DIMENSION_COLUMNS, PLAIN_ROWS, entry_of
 from fastgw.ledger.writer import LATENCY_BOUNDS_NS, Batch, LedgerWriter, Observed
 from fastgw.storage.migrate import NewerDatabaseError
 from fastgw.storage.sqlite import OwnedElsewhereError, open_reader
@@ -131,6 +131,31 @@ def test_usual_and_unusual_calls_share_a_batch_and_a_dimension(tmp_path: Path, w
         assert [entry_of(row) for row in found] == calls
     assert ask(tmp_path, "SELECT count(*), count(DISTINCT dimension) FROM calls") == [(16, 1)]
     assert ask(tmp_path, "SELECT count(*) FROM dimensions") == [(1,)]
+
+
+def test_many_usual_calls_are_written_like_one(tmp_path: Path, writer: LedgerWriter) -> None:
+    """Whole statements of rows, what is left of them, and calls among them that were unknown or written before."""
+    count = 2 * PLAIN_ROWS + 3
+    calls = [
+        plain(number, input_tokens=number, cost_nano_usd=None if number % 7 else number) for number in range(count)
+    ]
+    writer.apply(Batch(settled=[record(calls[5])], unknown=[record(entry(PLAIN_ROWS + 1)), record(entry(count - 1))]))
+    for _ in range(2):
+        writer.apply(Batch(settled=[record(call) for call in calls]))
+        found = ask(tmp_path, f"SELECT {', '.join(COLUMNS)} FROM entries ORDER BY id")
+        assert [entry_of(row) for row in found] == calls
+
+
+def test_a_row_that_is_refused_among_many_holds_nobody_up(tmp_path: Path, writer: LedgerWriter) -> None:
+    refused = call_id(PLAIN_ROWS // 2)
+    other = sqlite3.connect(tmp_path / "x.db")
+    trigger = f"WHEN NEW.id = {refused} BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+    other.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON calls {trigger}")
+    other.close()
+    calls = [record(plain(number)) for number in range(PLAIN_ROWS + 1)]
+    writer.apply(Batch(settled=calls))
+    assert ask(tmp_path, "SELECT count(*) FROM entries") == [(PLAIN_ROWS,)]
+    assert ask(tmp_path, "SELECT id, problem FROM rejected_records") == [(refused, "not this one")]
 
 
 def test_records_of_other_builds_and_of_other_types(tmp_path: Path, writer: LedgerWriter) -> None:
