@@ -3,11 +3,10 @@
 # Owns: one constant table. Invariant: a class is exactly the RFC 9110 / RFC 3986 set that its name says, as widened
 # or narrowed in the comments here. Does nothing with Python objects; every function may run without the GIL.
 
-from libc.stdint cimport uint64_t
-from libc.string cimport memcpy
-
 cdef extern from *:
     """
+    #include <stdint.h>
+    #include <string.h>
     /* A row is sixteen byte values. Bits: 1 token, 2 field value, 4 target, 8 host name, 16 hexadecimal digit. */
     static const unsigned char FASTGW_BYTE_CLASS[256] = {
          0,  0,  0,  0,  0,  0,  0,  0,  0,  2,  0,  0,  0,  0,  0,  0, /* 0x00 */
@@ -27,8 +26,45 @@ cdef extern from *:
          2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* 0xe0 */
          2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* 0xf0 */
     };
+
+    #if defined(__SSE2__) && !defined(FASTGW_NO_SSE2)
+    #include <emmintrin.h>
+    #endif
+    /* The first byte that is no field value, if it is found before less than sixteen bytes are left; else some byte before it. */
+    static inline const unsigned char *fastgw_past_values(const unsigned char *at, const unsigned char *end) {
+    #if defined(__SSE2__) && !defined(FASTGW_NO_SSE2)
+        const __m128i last = _mm_set1_epi8(0x1F), tab = _mm_set1_epi8(0x09), del = _mm_set1_epi8(0x7F);
+        for (; end - at >= 16; at += 16) {
+            __m128i x = _mm_loadu_si128((const __m128i *)at);
+            __m128i control = _mm_andnot_si128(_mm_cmpeq_epi8(x, tab), _mm_cmpeq_epi8(_mm_min_epu8(x, last), x));
+            int hit = _mm_movemask_epi8(_mm_or_si128(control, _mm_cmpeq_epi8(x, del)));
+            if (hit) return at + __builtin_ctz((unsigned)hit);
+        }
+    #endif
+        return at;
+    }
+
+    static inline uint64_t fastgw_folded_word(const void *at) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        return word | 0x2020202020202020;
+    }
+    /* Whether a token, its letters folded, is a lower-case one of the same size; `^` and `~` count as the same. */
+    static inline int fastgw_same_token(const unsigned char *token, const char *lower_token, Py_ssize_t size) {
+        Py_ssize_t i = 0;
+        if (size < 8) {
+            for (; i < size; i++)
+                if ((token[i] | 0x20) != ((unsigned char)lower_token[i] | 0x20)) return 0;
+            return 1;
+        }
+        for (; i + 8 < size; i += 8)
+            if (fastgw_folded_word(token + i) != fastgw_folded_word(lower_token + i)) return 0;
+        return fastgw_folded_word(token + size - 8) == fastgw_folded_word(lower_token + size - 8);
+    }
     """
     const unsigned char FASTGW_BYTE_CLASS[256]
+    bint same_token "fastgw_same_token"(const unsigned char* token, const char* lower_token, Py_ssize_t size) noexcept nogil
+    const unsigned char* past_values "fastgw_past_values"(const unsigned char* at, const unsigned char* end) noexcept nogil
 
 cdef enum ByteClass:
     TOKEN_BYTE = 1      # tchar, RFC 9110 5.6.2
@@ -85,18 +121,9 @@ cdef inline const unsigned char* skip_blanks(const unsigned char* at, const unsi
 
 
 cdef inline const unsigned char* skip_value(const unsigned char* at, const unsigned char* end) noexcept nogil:
-    # skip(at, end, VALUE_BYTE), eight bytes a step while none of them is below 0x20 or DEL (the exact zero-byte
-    # test of Mycroft).
-    cdef uint64_t word, del_word
-    while end - at >= 8:
-        memcpy(&word, at, 8)
-        del_word = word ^ <uint64_t>0x7F7F7F7F7F7F7F7F
-        if ((word - <uint64_t>0x2020202020202020) & ~word | (del_word - <uint64_t>0x0101010101010101) & ~del_word) & (
-            <uint64_t>0x8080808080808080
-        ):
-            break
-        at += 8
-    return skip(at, end, VALUE_BYTE)
+    # skip(at, end, VALUE_BYTE), in blocks as long as there is one.
+    at = past_values(at, end)
+    return at if at < end and not is_in(at[0], VALUE_BYTE) else skip(at, end, VALUE_BYTE)
 
 
 cdef inline bint equals_lower(const unsigned char* text, const char* lower_text, Py_ssize_t size) noexcept nogil:

@@ -62,6 +62,37 @@ cdef extern from *:
         return p;
     }
 
+    /* The letters of JSON's escapes, but for `u`. */
+    static const unsigned char fgw_escape_letters[256] = {
+        ['"'] = 1, ['\\\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1, ['n'] = 1, ['r'] = 1, ['t'] = 1,
+    };
+
+    /* What `first_special` finds, but past escapes of one letter, which set `escaped`: text has many of them. A block is
+       looked at once, however many it has. */
+    static inline const unsigned char *fgw_past_escapes(
+        const unsigned char *p, const unsigned char *end, int *escaped)
+    {
+    #ifdef FASTGW_SSE2
+        const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\\\'), space = _mm_set1_epi8(0x20);
+        while (end - p >= 32) {
+            __m128i x = _mm_loadu_si128((const __m128i *)p), y = _mm_loadu_si128((const __m128i *)(p + 16));
+            __m128i s = _mm_cmpeq_epi8(x, slash), t = _mm_cmpeq_epi8(y, slash);
+            __m128i a = _mm_or_si128(_mm_cmplt_epi8(x, space), _mm_cmpeq_epi8(x, quote));
+            __m128i b = _mm_or_si128(_mm_cmplt_epi8(y, space), _mm_cmpeq_epi8(y, quote));
+            uint32_t special = (uint32_t)_mm_movemask_epi8(_mm_or_si128(a, s))
+                | (uint32_t)_mm_movemask_epi8(_mm_or_si128(b, t)) << 16;
+            while (special) {
+                int at = __builtin_ctz(special);
+                if (at == 31 || p[at] != '\\\\' || !fgw_escape_letters[p[at + 1]]) return p + at;
+                *escaped = 1;
+                special &= ~((uint32_t)3 << at);
+            }
+            p += 32;
+        }
+    #endif
+        return fgw_first_special(p, end);
+    }
+
     /* First byte of [p, end) that is a quote, a bracket or a brace; end when there is none. */
     static inline const unsigned char *fgw_first_structural(const unsigned char *p, const unsigned char *end)
     {
@@ -167,6 +198,9 @@ cdef extern from *:
         const unsigned char *p, const unsigned char *end, unsigned char a, unsigned char b) noexcept nogil
     const unsigned char *first_special "fgw_first_special"(
         const unsigned char *p, const unsigned char *end) noexcept nogil
+    const unsigned char *past_escapes "fgw_past_escapes"(
+        const unsigned char *p, const unsigned char *end, int *escaped) noexcept nogil
+    const unsigned char *ESCAPE_LETTERS "fgw_escape_letters"
     const unsigned char *find_needle "fgw_find_needle"(
         const unsigned char *p, const unsigned char *end, const unsigned char *needle, Py_ssize_t length) noexcept nogil
     const unsigned char *first_structural "fgw_first_structural"(

@@ -8,11 +8,12 @@ from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t
 from libc.string cimport memcmp
-from fastgw._native.json_grammar cimport Cursor, Scan, skip_name, skip_space, skip_value
+from fastgw._native.json_grammar cimport Cursor, Scan, skip_name, skip_space, skip_value, start_scan
 from fastgw._native.ledger_record cimport LedgerRecord
 
 cdef enum:
     MAX_DIGITS = 10
+    MAX_DEPTH = 16
 
 
 @cython.final
@@ -46,9 +47,7 @@ cdef class CountTable:
         cdef int index
         for index in range(self._count):
             found[index] = -1
-        scan.end = p + size
-        scan.max_depth = 16
-        scan.text_bytes = 0
+        start_scan(&scan, p + size, MAX_DEPTH)
         p = self._members(&scan, skip_space(p, scan.end), 0, found)
         return p != NULL and skip_space(p, scan.end) == scan.end
 

@@ -16,6 +16,7 @@ cdef class HeaderFilter:
     cdef unsigned int _mask
     cdef FilterEntry* _prefixes
     cdef int _prefix_count
+    cdef unsigned int _prefix_letters  # a bit for each first letter, by its last five bits
 
     cdef bint drops(self, const unsigned char* name, Py_ssize_t name_len) noexcept
     cdef int _add_name(self, int at, int size) except -1

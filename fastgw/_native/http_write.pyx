@@ -13,7 +13,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.string cimport memcpy
 
-from fastgw._native.ascii cimport TARGET_BYTE, TOKEN_BYTE, equals_lower, lower, skip, skip_value
+from fastgw._native.ascii cimport TARGET_BYTE, TOKEN_BYTE, equals_lower, lower, same_token, skip, skip_value
 from fastgw._native.http_head cimport HeaderSpan, MessageHead, ResponseHead
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -104,6 +104,7 @@ cdef class HeaderFilter:
                 self._prefixes[self._prefix_count].at = at
                 self._prefixes[self._prefix_count].size = len(text)
                 self._prefix_count += 1
+                self._prefix_letters |= 1U << (text[0] & 31)
             at += len(text)
 
     def __dealloc__(self):
@@ -128,12 +129,14 @@ cdef class HeaderFilter:
         slot = slot_of(name, name_len) & self._mask
         while self._slots[slot].size:
             entry = self._slots[slot]
-            if entry.size == name_len and equals_lower(name, text + entry.at, name_len):
+            if entry.size == name_len and same_token(name, text + entry.at, name_len):
                 return True
             slot = (slot + 1) & self._mask
+        if not self._prefix_letters >> (name[0] & 31) & 1:
+            return False
         for i in range(self._prefix_count):
             entry = self._prefixes[i]
-            if entry.size <= name_len and equals_lower(name, text + entry.at, entry.size):
+            if entry.size <= name_len and same_token(name, text + entry.at, entry.size):
                 return True
         return False
 

@@ -7,7 +7,7 @@ read at or behind `Scan.end`. UTF-8 is checked in every string, also of values t
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from fastgw._native.byte_search cimport first_of2, utf8_run
+from fastgw._native.byte_search cimport ESCAPE_LETTERS, first_of2, past_escapes, utf8_run
 
 cdef extern from *:
     """
@@ -18,40 +18,8 @@ cdef extern from *:
         ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
         ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
     };
-    static const unsigned char fgw_escape_letters[256] = {
-        ['"'] = 1, ['\\\\'] = 1, ['/'] = 1, ['b'] = 1, ['f'] = 1, ['n'] = 1, ['r'] = 1, ['t'] = 1,
-    };
-
-    /* What `first_special` finds, but past escapes of one letter, which set `escaped`: text has many of them. A block is
-       looked at once, however many it has. */
-    static inline const unsigned char *fgw_past_escapes(
-        const unsigned char *p, const unsigned char *end, int *escaped)
-    {
-    #ifdef FASTGW_SSE2
-        const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\\\'), space = _mm_set1_epi8(0x20);
-        while (end - p >= 32) {
-            __m128i x = _mm_loadu_si128((const __m128i *)p), y = _mm_loadu_si128((const __m128i *)(p + 16));
-            __m128i s = _mm_cmpeq_epi8(x, slash), t = _mm_cmpeq_epi8(y, slash);
-            __m128i a = _mm_or_si128(_mm_cmplt_epi8(x, space), _mm_cmpeq_epi8(x, quote));
-            __m128i b = _mm_or_si128(_mm_cmplt_epi8(y, space), _mm_cmpeq_epi8(y, quote));
-            uint32_t special = (uint32_t)_mm_movemask_epi8(_mm_or_si128(a, s))
-                | (uint32_t)_mm_movemask_epi8(_mm_or_si128(b, t)) << 16;
-            while (special) {
-                int at = __builtin_ctz(special);
-                if (at == 31 || p[at] != '\\\\' || !fgw_escape_letters[p[at + 1]]) return p + at;
-                *escaped = 1;
-                special &= ~((uint32_t)3 << at);
-            }
-            p += 32;
-        }
-    #endif
-        return fgw_first_special(p, end);
-    }
     """
-    const unsigned char *past_escapes "fgw_past_escapes"(
-        const unsigned char *p, const unsigned char *end, int *escaped) noexcept nogil
     const unsigned char *HEX_DIGITS "fgw_hex_digits"
-    const unsigned char *ESCAPE_LETTERS "fgw_escape_letters"
 
 cdef enum:
     DEPTH_CAPACITY = 1024
@@ -70,6 +38,12 @@ cdef struct Scan:
     Py_ssize_t text_bytes
 
 ctypedef const unsigned char *Cursor
+
+
+cdef inline void start_scan(Scan *scan, Cursor end, int max_depth) noexcept nogil:
+    scan.end = end
+    scan.max_depth = max_depth
+    scan.text_bytes = 0
 
 
 cdef inline Cursor fail(Scan *scan, Fault fault, Cursor at) noexcept nogil:

@@ -41,9 +41,10 @@ cdef class MemberSpans:
     cdef bytes _body
     cdef int _count
     cdef Slot *_slots
-    cdef Py_ssize_t _insert_at
-    cdef bint _is_empty
-    cdef Py_ssize_t _text_bytes
+    cdef readonly uint64_t present
+    cdef readonly Py_ssize_t insert_at
+    cdef readonly bint is_empty
+    cdef readonly Py_ssize_t text_bytes
 
     cdef Slot *slot(self, int index) except NULL
     cpdef object text(self, int index)

@@ -15,7 +15,7 @@ from libc.string cimport memcmp, memcpy, memset
 from fastgw._native.byte_search cimport first_of2, first_special
 from fastgw._native.json_grammar cimport (
     BYTE_ORDER_MARK, DEPTH_CAPACITY, DUPLICATE, NO_COMMA, NOT_AN_OBJECT, TRAILING, UNEXPECTED_END, Cursor, Scan, fail,
-    skip_name, skip_space, skip_value, unescape, whole_number,
+    skip_name, skip_space, skip_value, start_scan, unescape, whole_number,
 )
 
 from fastgw._native.errors import JsonSyntaxError
@@ -129,15 +129,6 @@ cdef class MemberSpans:
         cdef Slot *slot = self.slot(index)
         return slot.drop_start, slot.drop_end
 
-    @property
-    def present(self):
-        cdef uint64_t mask = 0
-        cdef int index
-        for index in range(self._count):
-            if self._slots[index].kind != KIND_ABSENT:
-                mask |= <uint64_t>1 << index
-        return mask
-
     def raw(self, int index):
         cdef Slot *slot = self.slot(index)
         if slot.kind == KIND_ABSENT:
@@ -175,18 +166,6 @@ cdef class MemberSpans:
         value = whole_number(base + slot.start, base + slot.end, &is_whole)
         return value if is_whole else None
 
-    @property
-    def insert_at(self):
-        return self._insert_at
-
-    @property
-    def is_empty(self):
-        return self._is_empty
-
-    @property
-    def text_bytes(self):
-        return self._text_bytes
-
 
 cdef Cursor scan_members(Scan *scan, Cursor base, Cursor p, MemberTable table, MemberSpans spans) noexcept nogil:
     """The members and the closing bracket of the top-level object; p is at its first name."""
@@ -210,6 +189,7 @@ cdef Cursor scan_members(Scan *scan, Cursor base, Cursor p, MemberTable table, M
         if p == NULL:
             return NULL
         if slot != NULL:
+            spans.present |= <uint64_t>1 << index
             slot.kind = kind_of(value[0])
             slot.start = value - base
             slot.end = p - base
@@ -232,10 +212,10 @@ cdef Cursor scan_text(Scan *scan, Cursor base, Cursor p, MemberTable table, Memb
     if p[0] != c'{':
         return fail(scan, BYTE_ORDER_MARK if p[0] == 0xEF else NOT_AN_OBJECT, p)
     p += 1
-    spans._insert_at = p - base
+    spans.insert_at = p - base
     p = skip_space(p, scan.end)
-    spans._is_empty = p < scan.end and p[0] == c'}'
-    p = p + 1 if spans._is_empty else scan_members(scan, base, p, table, spans)
+    spans.is_empty = p < scan.end and p[0] == c'}'
+    p = p + 1 if spans.is_empty else scan_members(scan, base, p, table, spans)
     if p == NULL:
         return NULL
     p = skip_space(p, scan.end)
@@ -265,12 +245,10 @@ cpdef MemberSpans scan_object(
     if not 1 <= max_depth <= DEPTH_CAPACITY:
         raise ValueError(f"max_depth: expected 1 to {DEPTH_CAPACITY}, got {max_depth}")
     spans = spans_of(body, table)
-    scan.end = base + end
-    scan.max_depth = max_depth
-    scan.text_bytes = 0
+    start_scan(&scan, base + end, max_depth)
     if scan_text(&scan, base, base + start, table, spans) == NULL:
         raise syntax_error(&scan, base, table)
-    spans._text_bytes = scan.text_bytes
+    spans.text_bytes = scan.text_bytes
     return spans
 
 

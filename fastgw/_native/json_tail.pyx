@@ -4,7 +4,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from fastgw._native.byte_search cimport find_needle
-from fastgw._native.json_grammar cimport Cursor, Scan, skip_space
+from fastgw._native.json_grammar cimport Cursor, Scan, skip_space, start_scan
 from fastgw._native.json_scan cimport MemberSpans, MemberTable, scan_members, spans_of
 
 cdef enum:
@@ -57,8 +57,6 @@ cpdef MemberSpans scan_tail(bytes body, MemberTable table):
         if find_needle(start, first, <Cursor>PyBytes_AS_STRING(needle), PyBytes_GET_SIZE(needle)) != NULL:
             return None
     spans = spans_of(body, table)
-    scan.end = end
-    scan.max_depth = MAX_DEPTH
-    scan.text_bytes = 0
+    start_scan(&scan, end, MAX_DEPTH)
     first = scan_members(&scan, base, first, table, spans)
     return spans if first != NULL and skip_space(first, end) == end else None

@@ -26,7 +26,7 @@ cdef class ProviderConn(Timer):
     cdef int _wanted                # what the sleeper waits for
     cdef Py_ssize_t _body_limit_bytes
     cdef bytes _partial             # bytes of an incomplete head
-    cdef ResponseHead _head
+    cdef readonly ResponseHead head
     cdef BodyReader _reader
     cdef list _chunks
     cdef Py_ssize_t _buffered_bytes
@@ -39,6 +39,9 @@ cdef class ProviderConn(Timer):
     cdef long long _first_byte_deadline_ns
     cdef long long _idle_ns
     cdef long long _total_deadline_ns
+    cpdef Wait headed(self)
+    cpdef bytes take_whole(self, Py_ssize_t limit_bytes)
+    cpdef object release(self)
     cpdef object send(
         self, bytes data, bytes rest, long long first_byte_ns, long long idle_ns, long long total_deadline_ns
     )

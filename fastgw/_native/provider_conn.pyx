@@ -169,7 +169,7 @@ cdef class ProviderConn(Timer):
         self._answered = False
         self._surplus = False
         self._partial = None
-        self._head = None
+        self.head = None
         self._failure = None
         self._wanted = WANTS_NOTHING
         self._wait.reset()
@@ -181,14 +181,10 @@ cdef class ProviderConn(Timer):
         if rest is not None:
             self._transport.write(rest)
 
-    @property
-    def head(self):
-        return self._head
-
-    def headed(self):
+    cpdef Wait headed(self):
         return self._want(WANTS_HEAD)
 
-    def take_whole(self, Py_ssize_t limit_bytes):
+    cpdef bytes take_whole(self, Py_ssize_t limit_bytes):
         if self._state == ENDED and self._buffered_bytes <= limit_bytes:
             return self._take()
         return None
@@ -206,9 +202,9 @@ cdef class ProviderConn(Timer):
         self._deliver()
         return self._wait
 
-    def release(self):
+    cpdef object release(self):
         """Give the connection back after a whole answer, close it otherwise."""
-        cdef bint whole = self._state == ENDED and not self._surplus and self._head.keep_alive and self._transport is not None
+        cdef bint whole = self._state == ENDED and not self._surplus and self.head.keep_alive and self._transport is not None
         self._chunks.clear()
         self._buffered_bytes = 0
         self._failure = None
@@ -220,7 +216,7 @@ cdef class ProviderConn(Timer):
             if self._paused:
                 self._paused = False
                 self._transport.resume_reading()
-            self._head = None        # and with it the bytes that it was read from
+            self.head = None        # and with it the bytes that it was read from
             self._reader = None
             self._pool._give_back(self)
         else:
@@ -303,7 +299,7 @@ cdef class ProviderConn(Timer):
                 break
             if head.status == 101:
                 raise HttpSyntaxError("a protocol switch nobody asked for", 502)
-        self._head = head
+        self.head = head
         self._reader = BodyReader.of(head, True, False, self._pool._max_body_bytes)
         self._state = BODY
         return at
@@ -352,7 +348,7 @@ cdef class ProviderConn(Timer):
     cdef object _deliver(self):
         # Wakes the sleeper if what it wants is here; stops reading when nobody takes what has come.
         cdef int wanted = self._wanted
-        if wanted == WANTS_HEAD and self._head is not None:
+        if wanted == WANTS_HEAD and self.head is not None:
             self._wanted = WANTS_NOTHING
             self._wait.wake(None)
             return

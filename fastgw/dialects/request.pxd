@@ -2,9 +2,9 @@ from fastgw._native.json_scan cimport MemberSpans, MemberTable, scan_object, spl
 
 cdef MemberTable _TABLE
 cdef MemberTable _OPTIONS_TABLE
-cdef long long _STREAM_BIT
-cdef long long _SERVICE_TIER_BIT
-cdef long long _CAP_BITS
+cdef unsigned long long _STREAM_BIT
+cdef unsigned long long _SERVICE_TIER_BIT
+cdef unsigned long long _CAP_BITS
 cdef dict _OUTPUT_CAPS
 cdef frozenset _STREAMS_USAGE_ON_REQUEST
 cdef frozenset _NEVER_STREAMS

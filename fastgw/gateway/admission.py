@@ -28,16 +28,24 @@ class Admission:
 
     __slots__ = ("body", "entry", "hide_usage", "route", "service_tier", "streaming")
 
-    def __init__(self, entry: LedgerRecord, route: Route, body: bytes, facts: RequestFacts) -> None:
+    def __init__(
+        self,
+        entry: LedgerRecord,
+        route: Route,
+        body: bytes,
+        streaming: bool,
+        hide_usage: bool,
+        service_tier: str | None,
+    ) -> None:
         self.entry: Final = entry
         self.route: Final = route
         self.body: Final = body
-        self.streaming: Final = facts.streaming
-        self.hide_usage: Final = not facts.wants_usage
-        self.service_tier: Final = facts.service_tier
+        self.streaming: Final = streaming
+        self.hide_usage: Final = hide_usage
+        self.service_tier: Final = service_tier
 
 
-def decide(call: Call, subject: Subject, said: CallerSaid, body: bytes, id_: int, started_ns: int) -> Admission:
+def decide(call: Call, subject: Subject, said: CallerSaid, body: bytes, started_ns: int) -> Admission:
     """Read the request, check the model, choose the target, estimate the usage. ``said`` are the caller's headers about itself.
 
     Raises:
@@ -55,7 +63,7 @@ def decide(call: Call, subject: Subject, said: CallerSaid, body: bytes, id_: int
     if operation in _CAN_ANSWER_TEXT:
         output_tokens = facts.output_cap_tokens or DEFAULT_OUTPUT_TOKENS
     entry = LedgerRecord(
-        id_,
+        call.id,
         call.request_id,
         started_ns,
         subject.key,
@@ -73,7 +81,7 @@ def decide(call: Call, subject: Subject, said: CallerSaid, body: bytes, id_: int
     )
     entry.estimate(estimate_tokens(text_bytes), output_tokens)
     forwarded = facts.upstream_body(route.model, route.model_json)
-    return Admission(entry, route, forwarded, facts)
+    return Admission(entry, route, forwarded, facts.streaming, not facts.wants_usage, facts.service_tier)
 
 
 def refused_entry(call: Call, subject: Subject, started_ns: int) -> LedgerRecord:

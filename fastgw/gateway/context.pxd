@@ -1,5 +1,6 @@
 from fastgw._native.exchange cimport Exchange
 from fastgw._native.ledger_record cimport LedgerRecord
+from fastgw._native.provider_conn cimport ProviderConn
 from fastgw.domain.subject cimport Subject
 from fastgw.gateway.snapshot cimport Snapshot
 
@@ -7,7 +8,7 @@ cdef class Call:
     cdef public Exchange exchange
     cdef public Snapshot snapshot
     cdef public Subject subject
-    cdef public object answer
+    cdef public ProviderConn answer
     cdef public object meter
     cdef public object price
     cdef public str operation

@@ -16,3 +16,4 @@ cdef class Pipeline:
     cdef object _recorder
     cdef object _responder
     cdef public Snapshot snapshot
+    cdef Subject _identify(self, Call call, tuple picked)

@@ -22,6 +22,7 @@ from fastgw._native.errors import ClientGone, NativeError
 from fastgw._native.exchange import Exchange
 from fastgw._native.header_pick import HeaderPick, visible_text
 from fastgw.domain.errors import CLIENT_CLOSED_STATUS, GatewayError
+from fastgw.domain.subject import Subject
 from fastgw.gateway import settle
 from fastgw.gateway.admission import decide, refused_entry
 from fastgw.gateway.attempts import call_provider
@@ -63,17 +64,12 @@ class Pipeline:
         endpoint = exchange.endpoint
         call = Call(exchange, self.snapshot, endpoint.operation, endpoint.dialect)
         try:
-            picked = _HEADERS.pick(exchange.head)
-            call.id = id_ = self._ids.next(exchange.received_ns)
-            call.request_id = visible_text(picked[0], MAX_CLIENT_ID_BYTES) or f"fgw_{id_:016x}"
-            subject = call.snapshot.keys.identify(picked[1:5])
-            if isinstance(subject, GatewayError):
-                raise subject
-            call.subject = subject
+            picked = _HEADERS.pick(call.exchange.head)
+            subject = self._identify(call, picked)
             body = exchange.take_whole()
             if body is None:
                 body = await exchange.body()
-            admission = decide(call, subject, picked[5:], body, id_, wall_ns())
+            admission = decide(call, subject, picked[5:], body, wall_ns())
             settle.open_(call, admission, self._recorder)
             answer = await call_provider(call, admission)
             if not relay_at_once(call, admission, answer, self._recorder):
@@ -91,6 +87,15 @@ class Pipeline:
         finally:
             if call.answer is not None:
                 call.answer.release()
+
+    def _identify(self, call: Call, picked: tuple[bytes | None, ...]) -> Subject:
+        call.id = self._ids.next(call.exchange.received_ns)
+        call.request_id = visible_text(picked[0], MAX_CLIENT_ID_BYTES) or f"fgw_{call.id:016x}"
+        subject = call.snapshot.keys.identify(picked[1:5])
+        if isinstance(subject, GatewayError):
+            raise subject
+        call.subject = subject
+        return subject
 
     def _fail(self, call: Call, error: GatewayError) -> None:
         self._give_up(call, error.status, error.code)

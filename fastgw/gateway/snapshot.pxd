@@ -1,4 +1,5 @@
 from fastgw._native.http_write cimport HeaderFilter
+from fastgw.identity.table cimport KeyTable
 
 cdef class AccountRoute:
     cdef readonly object account
@@ -21,7 +22,7 @@ cdef class Route:
 
 cdef class Snapshot:
     cdef readonly object version
-    cdef readonly object keys
+    cdef readonly KeyTable keys
     cdef readonly object aliases
     cdef object _accounts
     cdef object _pricing

@@ -15,11 +15,12 @@ import msgspec
 from fastgw.domain.usage import MAX_COUNT, Usage
 
 DEFAULT_BYTES_PER_TOKEN: Final = 3.0
+_MAX_TOKENS: Final = MAX_COUNT
 
 
 def estimate_tokens(text_bytes: int, bytes_per_token: float = DEFAULT_BYTES_PER_TOKEN) -> int:
     """Tokens of so many bytes, rounded up, at most ``MAX_COUNT``; none for none. ``bytes_per_token`` > 0."""
-    if bytes_per_token == DEFAULT_BYTES_PER_TOKEN and 0 <= text_bytes <= MAX_COUNT:
+    if bytes_per_token == DEFAULT_BYTES_PER_TOKEN and 0 <= text_bytes <= _MAX_TOKENS:
         return (text_bytes + 2) // 3
     return min(math.ceil(max(text_bytes, 0) / bytes_per_token), MAX_COUNT)
 

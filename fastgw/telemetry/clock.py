@@ -11,6 +11,7 @@ __all__ = ["ID_SLOT_BITS", "RequestIds", "id_base_ns", "monotonic_ns", "wall_ns"
 
 ID_SLOT_BITS = 10
 """Low bits of a request id that hold the worker's number, so that two workers never give the same one."""
+_SLOTS = 1 << ID_SLOT_BITS
 
 
 class RequestIds:
@@ -23,17 +24,17 @@ class RequestIds:
     __slots__ = ("_base_ns", "_last", "_slot")
 
     def __init__(self, slot: int, base_ns: int) -> None:
-        if not 0 <= slot < 1 << ID_SLOT_BITS:
-            raise ValueError(f"slot: expected 0..{(1 << ID_SLOT_BITS) - 1}, got {slot}")
+        if not 0 <= slot < _SLOTS:
+            raise ValueError(f"slot: expected 0..{_SLOTS - 1}, got {slot}")
         self._slot = slot
         self._base_ns = base_ns
         self._last = 0
 
     def next(self, now_ns: int) -> int:
         """A new id at a moment of the monotonic clock."""
-        new = ((now_ns + self._base_ns) // 1000) << ID_SLOT_BITS | self._slot
+        new = (now_ns + self._base_ns) // 1000 * _SLOTS + self._slot
         if new <= self._last:
-            new = ((self._last >> ID_SLOT_BITS) + 1) << ID_SLOT_BITS | self._slot
+            new = (self._last // _SLOTS + 1) * _SLOTS + self._slot
         self._last = new
         return new
 
@@ -42,4 +43,4 @@ def id_base_ns(last_id: int = 0) -> int:
     """What turns the monotonic clock into Unix time, as of now; or into a later time, if the wall clock was set back since an
     earlier run used ``last_id``: ids are above it from the first on, also those of a worker that is started again later.
     """
-    return max(wall_ns(), ((last_id >> ID_SLOT_BITS) + 1) * 1000) - monotonic_ns()
+    return max(wall_ns(), (last_id // _SLOTS + 1) * 1000) - monotonic_ns()
