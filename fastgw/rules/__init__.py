@@ -1,0 +1,1 @@
+"""Which rules match a call, and which of those govern it."""
