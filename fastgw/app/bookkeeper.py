@@ -15,6 +15,7 @@ from fastgw.admin.metrics_text import LedgerMetrics
 from fastgw.admin.site import AdminSite
 from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance
 from fastgw.app.process import run
+from fastgw.app.rebuild import rebuild, resolve_orphans
 from fastgw.domain.errors import ConfigError
 from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
@@ -22,7 +23,7 @@ from fastgw.ledger.writer import LedgerWriter
 from fastgw.storage.migrate import NewerDatabaseError
 from fastgw.storage.sqlite import OwnedElsewhereError
 from fastgw.telemetry import tasks
-from fastgw.telemetry.clock import wall_ns
+from fastgw.telemetry.clock import ID_SLOT_BITS, wall_ns
 
 NICENESS = 5
 """A quarter of a core that a worker wants for itself is still more than its rows need."""
@@ -69,6 +70,9 @@ class Bookkeeper:
         self._drain = JournalDrain(config.journal_directory, self._writer)
         await self._drain.drain_all()
         self._reader = await LedgerReader.open(config.database_path)
+        if self._inheritance.counters is not None:
+            now_ns = max(wall_ns(), (self._writer.last_id() >> ID_SLOT_BITS) * 1000)
+            await rebuild(self._inheritance.counters, self._reader, self._inheritance.settings, now_ns)
         await self._open_site(self._reader)
         self._running = [
             tasks.spawn(
@@ -128,4 +132,6 @@ class Bookkeeper:
         while True:
             self._stats.put("ledger_problem", int(drain.problem is not None))
             self._stats.put("tasks", len(asyncio.all_tasks()))
+            if self._inheritance.counters is not None:
+                await resolve_orphans(self._inheritance.counters, drain)
             await asyncio.sleep(TEND_EVERY_S)

@@ -9,9 +9,12 @@ from fastgw._native.timers import TimerWheel
 from fastgw.config.root import Settings
 from fastgw.domain.errors import ConfigError
 from fastgw.domain.text import show
+from fastgw.gateway.limiting import Limiter
 from fastgw.gateway.ports import TargetPricing
 from fastgw.gateway.snapshot import AccountRoute, Snapshot
 from fastgw.identity.table import KeyTable
+from fastgw.limits.config import LimitRow
+from fastgw.limits.windows import zone_of
 from fastgw.providers.config import ProviderConfig
 from fastgw.providers.registry import account_of, build_endpoint
 from fastgw.routing.table import AliasTable
@@ -55,6 +58,12 @@ class Pricing:
         return self._pricer.for_target(provider, self._sources[provider], model, region)
 
 
+def limiter_of(settings: Settings) -> Limiter | None:
+    """The limits of a configuration; None when it has none."""
+    rows: tuple[LimitRow, ...] = (*settings.budgets, *settings.rate_limits)
+    return Limiter(rows, zone_of(settings.server.timezone)) if rows else None
+
+
 class Builder:
     """Builds snapshots one after the other and keeps the connections of accounts that did not change between them."""
 
@@ -88,6 +97,7 @@ class Builder:
             ),
             accounts=routes,
             pricing=Pricing(settings),
+            limiter=limiter_of(settings),
         )
         for name, account in self._accounts.items():
             if accounts.get(name) is not account:

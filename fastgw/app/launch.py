@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from fastgw._native.counter_map import CounterMap
 from fastgw.config.load import load
 from fastgw.config.root import Settings
 from fastgw.domain.errors import ConfigError
@@ -63,6 +64,7 @@ class Inheritance:
     stats: StatsPage
     id_base_ns: int = 0
     admin_token: str = field(default="", repr=False)
+    counters: CounterMap | None = None
 
 
 class Control:

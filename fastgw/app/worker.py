@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 
+from fastgw._native.limit_set import WorkerCounters
 from fastgw._native.timers import TimerWheel
 from fastgw.app.build import Builder
 from fastgw.app.launch import WORKER_ROWS, Control, Inheritance
@@ -49,7 +51,9 @@ class Worker:
         self._counted_before = {name: self._stats.get(name) for name in ("journal_lost", "malformed")}
         self._wheel = TimerWheel()
         self._builder = Builder(self._wheel)
-        self._recorder = open_recorder(self._settings.ledger, slot)
+        life = secrets.randbits(62) | 1
+        self._recorder = open_recorder(self._settings.ledger, slot, life)
+        counters = inheritance.counters and WorkerCounters(inheritance.counters, slot, life)
         ledger = self._settings.ledger
         self._sync = JournalSync(self._recorder.writer, ledger.sync, ledger.sync_interval_ms)
         if ledger.sync == "always":
@@ -57,7 +61,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._ids = RequestIds(slot, inheritance.id_base_ns)
         self._pipeline = Pipeline(
-            self._builder.snapshot(self._settings), self._recorder, WireResponder(), self._ids, self._count
+            self._builder.snapshot(self._settings), self._recorder, WireResponder(), self._ids, self._count, counters
         )
         routes = public_routes(lambda: self._pipeline.snapshot, inheritance.stats)
         self._slow_lane = SlowLane(routes, self._settings.server.max_body_bytes)

@@ -9,14 +9,17 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
 
 from fastgw.config.root import Settings
 from fastgw.domain.address import Address, parse_address
 from fastgw.domain.errors import ConfigError
+from fastgw.domain.rule import RuleRow
 from fastgw.domain.text import show
 from fastgw.identity.config import KeyRow, UserRow
 from fastgw.identity.secret import MIN_SECRET_CHARS, SecretText
 from fastgw.identity.table import digest_of
+from fastgw.limits.windows import zone_of
 from fastgw.providers.config import ProviderConfig
 from fastgw.providers.registry import build_endpoint
 from fastgw.routing.config import ModelRow
@@ -31,6 +34,7 @@ def verify(settings: Settings) -> None:
         _check_provider(name, provider)
     _check_models(settings.models, settings.providers)
     _check_identity(settings)
+    _check_limits(settings)
 
 
 def _check_listeners(settings: Settings) -> None:
@@ -104,6 +108,25 @@ def _check_identity(settings: Settings) -> None:
             raise ConfigError(
                 f"{path}.secret", f"expected a secret of its own, got the same as keys[{first}] (not shown)"
             )
+
+
+def _check_limits(settings: Settings) -> None:
+    try:
+        zone_of(settings.server.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        problem = f'expected the name of a time zone such as "Europe/Berlin", got "{show(settings.server.timezone)}"'
+        raise ConfigError("server.timezone", problem) from None
+    seen: dict[str, str] = {}
+    sections: tuple[tuple[str, Sequence[RuleRow]], ...] = (
+        ("budgets", settings.budgets),
+        ("rate_limits", settings.rate_limits),
+    )
+    for section, rows in sections:
+        for index, row in enumerate(rows):
+            path = f"{section}[{index}]"
+            first = seen.setdefault(row.id, path)
+            if first != path:
+                raise ConfigError(f"{path}.id", f'expected an id of its own, got "{show(row.id)}", as {first}')
 
 
 def _check_unique(section: str, rows: Sequence[Any], name_of: Callable[[Any], str]) -> None:

@@ -12,6 +12,7 @@ from fastgw.admin.config import AdminConfig
 from fastgw.front.config import ServerConfig
 from fastgw.identity.config import KeyRow, TeamRow, UserRow
 from fastgw.ledger.config import LedgerConfig
+from fastgw.limits.config import BudgetRow, RateLimitRow
 from fastgw.providers.config import ProviderConfig, ProviderName
 from fastgw.routing.config import ModelRow
 from fastgw.spend.config import PriceRow
@@ -29,3 +30,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     teams: tuple[TeamRow, ...] = ()
     users: tuple[UserRow, ...] = ()
     keys: tuple[KeyRow, ...] = ()
+    budgets: tuple[BudgetRow, ...] = ()
+    rate_limits: tuple[RateLimitRow, ...] = ()

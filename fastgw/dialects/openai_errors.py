@@ -40,7 +40,9 @@ def _document(error: GatewayError, request_id: str) -> dict[str, Any]:
     return {
         "error": {
             "message": message,
-            "type": _TYPES.get(error.status, "server_error" if error.status >= 500 else "invalid_request_error"),
+            "type": "budget_exceeded"
+            if error.code == "budget_exceeded"
+            else _TYPES.get(error.status, "server_error" if error.status >= 500 else "invalid_request_error"),
             "param": error.param,
             "code": error.code,
         }

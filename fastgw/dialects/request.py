@@ -48,6 +48,8 @@ _TABLE: Final = MemberTable(
 )
 _STREAM_BIT: Final = 1 << _STREAM
 _SERVICE_TIER_BIT: Final = 1 << _SERVICE_TIER
+_CHOICES_BIT: Final = 1 << _CHOICES
+MAX_CHOICES: Final = 128
 _CAP_BITS: Final = 1 << _MAX_TOKENS | 1 << _MAX_COMPLETION_TOKENS | 1 << _MAX_OUTPUT_TOKENS
 _OPTIONS_TABLE: Final = MemberTable([b"include_usage"])
 
@@ -68,12 +70,13 @@ _NEVER_STREAMS: Final[frozenset[Operation]] = frozenset({"embed", "count_tokens"
 
 class RequestFacts:
     """What was read. ``alias`` is the model's name as the caller wrote it; ``output_cap_tokens`` is 0 when the request sets none,
-    and counts all of its ``n`` choices; ``text_bytes`` is the size of all string values, a measure of the prompt."""
+    and counts all of its ``choices``; ``text_bytes`` is the size of all string values, a measure of the prompt."""
 
     __slots__ = (
         "_body",
         "_spans",
         "alias",
+        "choices",
         "output_cap_tokens",
         "service_tier",
         "streaming",
@@ -103,7 +106,8 @@ class RequestFacts:
         self._spans: MemberSpans = spans
         self.text_bytes = spans.text_bytes
         self.streaming = bool(present & _STREAM_BIT) and _streaming(operation, spans)
-        self.output_cap_tokens = _output_cap(operation, spans) if present & _CAP_BITS else 0
+        self.choices = _choices(spans) if present & _CHOICES_BIT else 1
+        self.output_cap_tokens = _output_cap(operation, spans) * self.choices if present & _CAP_BITS else 0
         self.wants_usage = (
             not self.streaming or operation not in _STREAMS_USAGE_ON_REQUEST or self._options_kind() == TRUE
         )
@@ -120,17 +124,32 @@ class RequestFacts:
         except JsonSyntaxError as error:
             raise _refuse("invalid_json", f"{error} (byte {error.offset})", "stream_options") from None
 
-    def upstream_body(self, model: str, model_json: bytes) -> bytes:
-        """The body for the provider. ``model_json`` is ``model`` as a JSON string. The very same object when nothing changes."""
-        if self.wants_usage and model == self.alias:
+    def upstream_body(
+        self, model: str, model_json: bytes, operation: Operation = "chat", cap_tokens: int = 0, cap_member: bytes = b""
+    ) -> bytes:
+        """The body for the provider. ``model_json`` is ``model`` as a JSON string. The very same object when nothing changes.
+
+        ``cap_tokens``, if not 0, becomes the cap on the output of all choices; ``cap_member`` is the member to say it in where the
+        request names none.
+        """
+        if self.wants_usage and model == self.alias and not cap_tokens:
             return self._body
         edits: list[tuple[int, int, bytes]] = []
         if model != self.alias:
             edits.append((*self._spans.span(_MODEL), model_json))
         if not self.wants_usage:
             edits.append(self._usage_edit())
+        if cap_tokens:
+            edits += self._cap_edits(operation, str(max(cap_tokens // self.choices, 1)).encode(), cap_member)
         edits.sort()
         return splice(self._body, edits)
+
+    def _cap_edits(self, operation: Operation, cap: bytes, member: bytes) -> list[tuple[int, int, bytes]]:
+        named = [index for index in _OUTPUT_CAPS[operation] if self._spans.kind(index) != ABSENT]
+        if named:
+            return [(*self._spans.span(index), cap) for index in named]
+        at = self._spans.insert_at
+        return [(at, at, b'"%b":%b,' % (member, cap))]
 
     def _usage_edit(self) -> tuple[int, int, bytes]:
         kind = self._spans.kind(_STREAM_OPTIONS)
@@ -158,13 +177,15 @@ def _streaming(operation: Operation, spans: MemberSpans) -> bool:
 
 
 def _output_cap(operation: Operation, spans: MemberSpans) -> int:
-    cap = 0
     for index in _OUTPUT_CAPS[operation]:
         cap = spans.integer(index) or 0
         if cap > 0:
-            break
-    choices = spans.integer(_CHOICES) if cap > 0 and spans.kind(_CHOICES) != ABSENT else 1
-    return max(cap, 0) * min(max(choices or 1, 1), 128)
+            return cap
+    return 0
+
+
+def _choices(spans: MemberSpans) -> int:
+    return min(max(spans.integer(_CHOICES) or 1, 1), MAX_CHOICES)
 
 
 def _refuse(code: str, message: str, param: str | None = None) -> GatewayError:

@@ -19,10 +19,10 @@ class GatewayError(Exception):
     """A call that cannot be served.
 
     ``code`` is stable and documented; ``message`` is safe to show to the caller; ``detail`` goes to the log only;
-    ``retry_after_ns`` counts from now and is meaningful with ``retry="after"``.
+    ``retry_after_ns`` counts from now and is meaningful with ``retry="after"``; ``lines`` are header lines for the answer.
     """
 
-    __slots__ = ("code", "detail", "message", "param", "retry", "retry_after_ns", "source", "status")
+    __slots__ = ("code", "detail", "lines", "message", "param", "retry", "retry_after_ns", "source", "status")
 
     def __init__(  # noqa: PLR0913 - the one error carries all that a refusal must say
         self,
@@ -35,6 +35,7 @@ class GatewayError(Exception):
         retry_after_ns: int = 0,
         param: str | None = None,
         detail: str = "",
+        lines: bytes = b"",
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -45,6 +46,7 @@ class GatewayError(Exception):
         self.retry_after_ns = retry_after_ns
         self.param = param
         self.detail = detail
+        self.lines = lines
 
 
 class ConfigError(Exception):

@@ -21,6 +21,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     listen: str = "127.0.0.1:8787"
     workers: Annotated[int, Meta(ge=1, le=MAX_WORKERS)] = 1
+    timezone: Annotated[str, Meta(min_length=1, max_length=64)] = "UTC"
     max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     max_head_kib: Annotated[int, Meta(ge=1, le=1024)] = 64
     max_headers: Annotated[int, Meta(ge=8, le=4096)] = 128

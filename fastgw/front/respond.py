@@ -45,7 +45,8 @@ def error_response(error: GatewayError, dialect: Dialect, request_id: str, *, ke
         lines += f"retry-after: {-(-after_ms // 1000)}\r\nretry-after-ms: {after_ms}\r\n"
     elif error.retry == "never" and error.source != "upstream":
         lines += "x-should-retry: false\r\n"
-    return write_response(error.status, None, _NO_FILTER, lines.encode("ascii"), len(body), False, keep_alive, body)
+    own_lines = lines.encode("ascii") + error.lines
+    return write_response(error.status, None, _NO_FILTER, own_lines, len(body), False, keep_alive, body)
 
 
 def malformed_response(status: int, message: str, received: bytes) -> bytes:

@@ -20,7 +20,7 @@ cdef tuple SAID_NOTHING
 cdef frozenset _CAN_ANSWER_TEXT
 
 
-@cython.locals(text_bytes=cython.longlong, output_tokens=cython.longlong)
-cpdef Admission decide(Call call, Subject subject, tuple said, bytes body, long long started_ns)
+@cython.locals(text_bytes=cython.longlong, output_tokens=cython.longlong, cap_tokens=cython.longlong)
+cpdef Admission decide(Call call, Subject subject, tuple said, bytes body, long long started_ns, object counters)
 cpdef LedgerRecord refused_entry(Call call, Subject subject, long long started_ns)
 cdef Route _allowed_route(Call call, Subject subject, str alias)

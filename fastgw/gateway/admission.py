@@ -6,11 +6,13 @@ from typing import Final
 
 from fastgw._native.json_scan import fingerprint64
 from fastgw._native.ledger_record import LedgerRecord
+from fastgw._native.limit_set import WorkerCounters
 from fastgw.dialects.request import RequestFacts
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.subject import Subject
 from fastgw.domain.text import show
 from fastgw.gateway.context import Call
+from fastgw.gateway.reserving import reserve
 from fastgw.gateway.snapshot import Route
 from fastgw.identity.metadata import merge_metadata, request_metadata, request_user
 from fastgw.spend.estimate import estimate_tokens
@@ -45,11 +47,14 @@ class Admission:
         self.service_tier: Final = service_tier
 
 
-def decide(call: Call, subject: Subject, said: CallerSaid, body: bytes, started_ns: int) -> Admission:
-    """Read the request, check the model, choose the target, estimate the usage. ``said`` are the caller's headers about itself.
+def decide(
+    call: Call, subject: Subject, said: CallerSaid, body: bytes, started_ns: int, counters: WorkerCounters | None
+) -> Admission:
+    """Read the request, check the model, choose the target, estimate the usage, and take it from the limits. ``said`` are the
+    caller's headers about itself; ``counters`` is None when nothing limits.
 
     Raises:
-        GatewayError: 400, 403 or 404.
+        GatewayError: 400, 403, 404, 429 or 503.
     """
     operation = call.operation
     if said == SAID_NOTHING:
@@ -80,7 +85,20 @@ def decide(call: Call, subject: Subject, said: CallerSaid, body: bytes, started_
         fingerprint64(body),
     )
     entry.estimate(estimate_tokens(text_bytes), output_tokens)
-    forwarded = facts.upstream_body(route.model, route.model_json)
+    cap_tokens = 0
+    if counters is not None and call.snapshot.limiter is not None:
+        cap_tokens = reserve(
+            call,
+            counters,
+            call.snapshot.limiter,
+            route,
+            facts,
+            user,
+            metadata,
+            output_tokens and DEFAULT_OUTPUT_TOKENS,
+            body,
+        )
+    forwarded = facts.upstream_body(route.model, route.model_json, operation, cap_tokens, route.cap_member)
     return Admission(entry, route, forwarded, facts.streaming, not facts.wants_usage, facts.service_tier)
 
 

@@ -1,5 +1,6 @@
 from fastgw._native.exchange cimport Exchange
 from fastgw._native.ledger_record cimport LedgerRecord
+from fastgw._native.limit_set cimport Reservation
 from fastgw._native.provider_conn cimport ProviderConn
 from fastgw.domain.subject cimport Subject
 from fastgw.gateway.snapshot cimport Snapshot
@@ -11,6 +12,8 @@ cdef class Call:
     cdef public ProviderConn answer
     cdef public object meter
     cdef public object price
+    cdef public Reservation reservation
+    cdef public bytes limit_lines
     cdef public str operation
     cdef public str dialect
     cdef public str request_id

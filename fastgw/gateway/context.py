@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastgw._native.exchange import Exchange
 from fastgw._native.ledger_record import LedgerRecord
+from fastgw._native.limit_set import Reservation
 from fastgw.domain.operation import Dialect, Operation
 from fastgw.domain.subject import Subject
 from fastgw.gateway.metering import Meter
@@ -15,7 +16,7 @@ class Call:
     """One call. ``snapshot`` is the configuration it started with and keeps. Times are of the monotonic clock, in ns, 0 = not yet.
 
     ``request_id`` is the caller's own, or ours once the caller is known. ``upstream_ns`` is the time waited for the provider;
-    what is left of the whole is ours.
+    what is left of the whole is ours. ``reservation`` is what limits hold for it, ``limit_lines`` what the answer says of them.
     """
 
     __slots__ = (
@@ -26,10 +27,12 @@ class Call:
         "first_token_at_ns",
         "id",
         "in_events",
+        "limit_lines",
         "meter",
         "operation",
         "price",
         "request_id",
+        "reservation",
         "sent_at_ns",
         "settled",
         "snapshot",
@@ -49,6 +52,8 @@ class Call:
         self.entry: LedgerRecord | None = None
         self.meter: Meter | None = None
         self.price: TargetPricing | None = None
+        self.reservation: Reservation | None = None
+        self.limit_lines = b""
         self.id = 0
         self.request_id = ""
         self.text_bytes = 0

@@ -12,6 +12,7 @@ cdef HeaderPick _HEADERS
 
 cdef class Pipeline:
     cdef object _count
+    cdef object _counters
     cdef RequestIds _ids
     cdef object _recorder
     cdef object _responder

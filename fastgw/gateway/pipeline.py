@@ -21,6 +21,7 @@ from typing import Final
 from fastgw._native.errors import ClientGone, NativeError
 from fastgw._native.exchange import Exchange
 from fastgw._native.header_pick import HeaderPick, visible_text
+from fastgw._native.limit_set import WorkerCounters
 from fastgw.domain.errors import CLIENT_CLOSED_STATUS, GatewayError
 from fastgw.domain.subject import Subject
 from fastgw.gateway import settle
@@ -41,9 +42,9 @@ _log = logging.getLogger("fastgw.gateway")
 
 
 class Pipeline:
-    """Serves exchanges. ``snapshot`` is replaced by a reload; a call keeps the one it began with."""
+    """Serves exchanges. A reload replaces ``snapshot``, a call keeps the one it began with; ``counters`` outlive them."""
 
-    __slots__ = ("_count", "_ids", "_recorder", "_responder", "snapshot")
+    __slots__ = ("_count", "_counters", "_ids", "_recorder", "_responder", "snapshot")
 
     def __init__(
         self,
@@ -52,12 +53,14 @@ class Pipeline:
         responder: Responder,
         ids: RequestIds,
         count: Callable[[str], None],
+        counters: WorkerCounters | None = None,
     ) -> None:
         self.snapshot = snapshot
         self._recorder = recorder
         self._responder = responder
         self._ids = ids
         self._count = count
+        self._counters = counters
 
     async def handle(self, exchange: Exchange) -> None:
         """One call, from its head to its settlement. Raises nothing but what kills the process."""
@@ -69,7 +72,7 @@ class Pipeline:
             body = exchange.take_whole()
             if body is None:
                 body = await exchange.body()
-            admission = decide(call, subject, picked[5:], body, wall_ns())
+            admission = decide(call, subject, picked[5:], body, wall_ns(), self._counters)
             settle.open_(call, admission, self._recorder)
             answer = await call_provider(call, admission)
             if not relay_at_once(call, admission, answer, self._recorder):

@@ -10,6 +10,7 @@ from fastgw._native.http_head import ResponseHead
 from fastgw._native.ledger_record import LedgerRecord
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.usage import Usage
+from fastgw.spend.ceiling import Ceiling
 
 if TYPE_CHECKING:
     from fastgw.gateway.context import Call
@@ -67,6 +68,9 @@ class Account(Protocol):
 
 class TargetPricing(Protocol):
     """The price of one target."""
+
+    def ceiling(self, at_unix_ns: int, service_tier: str | None, *, dearest: bool, media: bool) -> tuple[Ceiling, ...]:
+        """The most that a call can cost, by each price that may be applied to it; empty when none holds."""
 
     def charge(self, row: LedgerRecord, service_tier: str | None, usage: Usage | None = None) -> None:
         """Write on the row what its counts cost, in nano-USD, rounded once, and which price made it; None when none holds.

@@ -241,4 +241,5 @@ def _cost_comment(call: Call) -> bytes:
 def _own_lines(call: Call, route: Route, cost_nano_usd: int) -> bytes:
     overhead_us = (monotonic_ns() - call.exchange.received_ns - call.upstream_ns) // 1000
     attempts = call.entry.attempts if call.entry is not None else 0
-    return answer_lines(call.request_id, route.model_line, cost_nano_usd, attempts, overhead_us)
+    lines = answer_lines(call.request_id, route.model_line, cost_nano_usd, attempts, overhead_us)
+    return lines + call.limit_lines if call.limit_lines else lines

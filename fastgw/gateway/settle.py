@@ -59,6 +59,12 @@ def _write_down(call: Call, entry: LedgerRecord, recorder: Recorder, status: int
     first_token_ns = call.first_token_at_ns - received_ns if call.first_token_at_ns else 0
     entry.settle(status, source, latency_ns, first_token_ns, latency_ns - call.upstream_ns)
     recorder.settled(entry)
+    reservation = call.reservation
+    if reservation is not None:
+        # After the journal: a kill between the two leaves a hold, which is settled by what the ledger says.
+        reservation.settle(
+            entry.input_tokens + entry.output_tokens, entry.cost_nano_usd or 0, (call.id >> 10) * 1000 + latency_ns
+        )
 
 
 def _itemise(entry: LedgerRecord, usage: Usage) -> None:

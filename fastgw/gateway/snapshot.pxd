@@ -17,6 +17,7 @@ cdef class Route:
     cdef readonly str region
     cdef readonly AccountRoute via
     cdef readonly bytes path
+    cdef readonly bytes cap_member
     cdef readonly object price
     cdef readonly bytes model_line
 
@@ -24,6 +25,7 @@ cdef class Snapshot:
     cdef readonly object version
     cdef readonly KeyTable keys
     cdef readonly object aliases
+    cdef readonly object limiter
     cdef object _accounts
     cdef object _pricing
     cdef dict _memo

@@ -12,6 +12,7 @@ from fastgw._native.http_write import HeaderFilter, header_line
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.operation import Operation
 from fastgw.domain.target import Target
+from fastgw.gateway.limiting import Limiter
 from fastgw.gateway.ports import Account, Pricing, TargetPricing
 from fastgw.identity.table import KeyTable
 from fastgw.providers.base import REQUEST_PREFIXES_DROPPED, RESPONSE_PREFIXES_DROPPED, ProviderEndpoint
@@ -38,7 +39,18 @@ class AccountRoute:
 class Route:
     """Everything a call needs to reach a target. ``price`` is None when the target is unpriced."""
 
-    __slots__ = ("model", "model_json", "model_line", "name", "path", "price", "provider", "region", "via")
+    __slots__ = (
+        "cap_member",
+        "model",
+        "model_json",
+        "model_line",
+        "name",
+        "path",
+        "price",
+        "provider",
+        "region",
+        "via",
+    )
 
     def __init__(self, target: Target, via: AccountRoute, operation: Operation, price: TargetPricing | None) -> None:
         self.name: Final = target.name
@@ -49,13 +61,14 @@ class Route:
         self.via: Final = via
         self.path: Final = via.endpoint.paths[operation]
         self.price: Final = price
+        self.cap_member: Final = via.endpoint.output_cap_member(operation)
         self.model_line: Final = header_line(b"x-fastgw-model", target.name.encode("ascii", "backslashreplace").strip())
 
 
 class Snapshot:
-    """One configuration, ready to serve. ``version`` counts reloads."""
+    """One configuration, ready to serve. ``version`` counts reloads; ``limiter`` is None when nothing limits."""
 
-    __slots__ = ("_accounts", "_memo", "_pricing", "aliases", "keys", "version")
+    __slots__ = ("_accounts", "_memo", "_pricing", "aliases", "keys", "limiter", "version")
 
     def __init__(
         self,
@@ -65,12 +78,14 @@ class Snapshot:
         aliases: AliasTable,
         accounts: Mapping[str, AccountRoute],
         pricing: Pricing,
+        limiter: Limiter | None = None,
     ) -> None:
         self.version: Final = version
         self.keys: Final = keys
         self.aliases: Final = aliases
         self._accounts = accounts
         self._pricing = pricing
+        self.limiter: Final = limiter
         self._memo: dict[tuple[str, Operation], Route] = {}
 
     def route(self, alias: str, operation: Operation) -> Route:

@@ -16,7 +16,7 @@ import os
 import re
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -126,6 +126,17 @@ class JournalDrain:
         idle_steps = 0
         while idle_steps < 2:
             idle_steps = 0 if await self.step() else idle_steps + 1
+
+    async def resolved_costs(self, calls: Mapping[int, str]) -> dict[int, int]:
+        """What calls of lives that are over cost (``call: life``), 0 for those that the ledger knows nothing of; a call whose life
+        still has something to be drained is left out."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._resolved_costs, calls)
+
+    def _resolved_costs(self, calls: Mapping[int, str]) -> dict[int, int]:
+        if self._batch or self._finished or self._bad:
+            return {}
+        lives = self._list_lives().keys() | self._open.keys()
+        return self._writer.costs([call for call, life in calls.items() if life not in lives])
 
     async def expire(self, before_ns: int) -> int:
         """Delete a small batch of the rows of calls before ``before_ns``; returns how many, 0 also when it failed."""

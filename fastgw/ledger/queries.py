@@ -111,6 +111,20 @@ def spend_query(by: Sequence[str], since_ns: int | None = None, until_ns: int | 
     return f"SELECT {', '.join([*terms, _SUMS])} FROM entries {where} {order}", parameters  # noqa: S608 - closed list
 
 
+_SPENT_BY: Final = "key, user, team, alias, target, provider, region, dialect, operation, metadata"
+
+
+def spent_query(since_ns: int, *, by_minute: bool) -> Query:
+    """What was spent since a moment, a row for each combination of what rules ask about: key, user, team, alias, target, provider,
+    region, dialect, operation, metadata (JSON), the minute of the Unix clock (0 unless ``by_minute``), and the sum in nano-USD."""
+    minute = "(id >> 10) / 60000000"
+    statement = (
+        f"SELECT {_SPENT_BY}, {minute if by_minute else 0}, sum(cost_nano_usd) FROM entries "  # noqa: S608 - constants
+        f"WHERE id >= ? AND cost_nano_usd > 0 GROUP BY {_SPENT_BY}{f', {minute}' if by_minute else ''}"
+    )
+    return statement, [first_id(since_ns)]
+
+
 def spend_row(row: Sequence[Any], groups: int) -> Spend:
     """A row of ``spend_query`` as a struct; ``groups`` is how many ``by`` there were."""
     sums = dict(zip(Spend.__struct_fields__[1:], row[groups:], strict=True))

@@ -14,7 +14,7 @@ from typing import Any
 import aiosqlite
 
 from fastgw.domain.entry import LedgerEntry
-from fastgw.ledger.queries import Query, Spend, entries_query, spend_query, spend_row
+from fastgw.ledger.queries import Query, Spend, entries_query, spend_query, spend_row, spent_query
 from fastgw.ledger.schema import entry_of
 from fastgw.storage.sqlite import open_reader, reader_uri
 
@@ -45,6 +45,10 @@ class LedgerReader:
     async def totals(self, since_ns: int | None = None, until_ns: int | None = None) -> Spend:
         """The sums of all calls."""
         return (await self.spend((), since_ns, until_ns))[0]
+
+    async def spent(self, since_ns: int, *, by_minute: bool) -> list[Sequence[Any]]:
+        """The rows of ``spent_query``."""
+        return await self._fetch(spent_query(since_ns, by_minute=by_minute))
 
     async def entries(self, limit: int, since_ns: int | None = None, until_ns: int | None = None) -> list[LedgerEntry]:
         """The latest ``limit`` entries, latest first."""

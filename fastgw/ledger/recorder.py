@@ -119,14 +119,17 @@ class Recorder:
         self._waiting_bytes += needed_bytes
 
 
-def open_recorder(config: LedgerConfig, worker: int) -> Recorder:
-    """The recorder of worker number ``worker``, to be called in it, after the fork.
+def open_recorder(config: LedgerConfig, worker: int, life: int | None = None) -> Recorder:
+    """The recorder of worker number ``worker``, to be called in it, after the fork. ``life`` names this process in the journal.
 
     Makes the journal directory; raises ``OSError`` when it cannot.
     """
     directory = config.journal_directory
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     writer = JournalWriter(
-        str(directory), worker, secrets.randbits(64), max_journal_bytes=config.max_journal_mib * _BYTES_PER_MIB
+        str(directory),
+        worker,
+        life or secrets.randbits(62) | 1,
+        max_journal_bytes=config.max_journal_mib * _BYTES_PER_MIB,
     )
     return Recorder(writer, config.max_buffer_mib * _BYTES_PER_MIB)

@@ -7,7 +7,7 @@ nothing. Does not know where records come from.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -126,6 +126,12 @@ class LedgerWriter:
         self.rejected_records += len(rejected)
         if self._observe is not None:
             self._observe(observed)
+
+    def costs(self, calls: Sequence[int]) -> dict[int, int]:
+        """What calls cost in nano-USD, 0 for those that are not there or have no price."""
+        ask = self._database.connection.execute
+        found = {call: ask("SELECT cost_nano_usd FROM calls WHERE id = ?", (call,)).fetchone() for call in calls}
+        return {call: (row[0] or 0) if row else 0 for call, row in found.items()}
 
     def last_id(self) -> int:
         """The largest request id that was ever written, 0 when there is none."""

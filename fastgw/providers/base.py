@@ -110,6 +110,16 @@ class ProviderEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     request_headers_dropped: frozenset[bytes]
     response_headers_dropped: frozenset[bytes]
 
+    def output_cap_member(self, operation: Operation) -> bytes:
+        """The member of a request that caps its output, where the caller names none.
+
+        OpenAI's own reasoning models refuse the old name (https://platform.openai.com/docs/api-reference/chat); many servers that
+        speak its dialect know only that.
+        """
+        if operation == "chat" and self.host == "api.openai.com":
+            return b"max_completion_tokens"
+        return b"max_output_tokens" if operation == "respond" else b"max_tokens"
+
     @property
     def credential_reference(self) -> str:
         """How to name the credential to a person: ``env:OPENAI_API_KEY``; never its value."""

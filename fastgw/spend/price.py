@@ -22,6 +22,7 @@ import msgspec
 from fastgw._native.price_sum import PriceSum
 from fastgw.domain.money import PICO_PER_NANO, NanoUsd, PicoUsd
 from fastgw.domain.usage import COMMON_UNITS, RARE_UNITS, Usage
+from fastgw.spend.ceiling import Ceiling, ceiling_of
 from fastgw.spend.units import COUNTS_PER_RATE, is_token_unit, weights
 
 Rate = int | tuple[int, tuple[tuple[int, int], ...]]
@@ -207,6 +208,11 @@ class ActivePrice:
             )
         except (OverflowError, ValueError):
             return None
+
+    def ceiling(self, *, dearest: bool, media: bool) -> Ceiling:
+        """The most that a call can cost: see :func:`ceiling_of`."""
+        tiers = [(segment.common, segment.fixed) for segment in self._segments]
+        return ceiling_of(tiers, self._ratio, self._double_scale, dearest=dearest, media=media)
 
     @classmethod
     def of(

@@ -16,6 +16,7 @@ from fastgw.domain.errors import ConfigError
 from fastgw.domain.money import NanoUsd
 from fastgw.domain.usage import Usage
 from fastgw.spend.catalog import PriceBook
+from fastgw.spend.ceiling import Ceiling
 from fastgw.spend.config import PriceRow, ProviderPricing, RegionRow, discount_millipercent, period_of
 from fastgw.spend.match import is_glob_match
 from fastgw.spend.price import PER_MILLE, ActivePrice, Context, ModelPrice, Period
@@ -83,6 +84,19 @@ class TargetPrice:
                 cached, reasoning = row.cached_input_tokens, row.reasoning_tokens
                 usage = Usage(row.input_tokens, row.output_tokens, cached, 0, 0, 0, reasoning)
             row.charge(*self.cost(usage, row.started_ns, service_tier) or (None, ""))
+
+    def ceiling(self, at_unix_ns: int, service_tier: str | None, *, dearest: bool, media: bool) -> tuple[Ceiling, ...]:
+        """The most that a call can cost, by each price that may be applied: of the tier that it asks for, or, if ``dearest``, of
+        any. Empty when no price has begun."""
+        tiers = {service_tier if service_tier in self._tiers else "", *(("", *self._tiers) if dearest else ())}
+        found: list[Ceiling] = []
+        for tier in sorted(tier or "" for tier in tiers):
+            active = self._active.get(tier)
+            if active is None or not active.from_ns <= at_unix_ns < active.until_ns:
+                active = self._activate(at_unix_ns, tier or None)
+            if active is not None:
+                found.append(active.ceiling(dearest=dearest, media=media))
+        return tuple(found)
 
     def sources(self) -> list[str]:
         """The pages the prices were read from, most important first; configured prices have none."""

@@ -97,6 +97,19 @@ def test_aliases() -> None:
     assert "models[0]" in refused(row.format("main/a") * 2, "models[1].name")
 
 
+@pytest.mark.parametrize("name", ["Mars/Olympus", "../etc/passwd", "/etc/passwd"])
+def test_a_time_zone_that_there_is_not(name: str) -> None:
+    assert "time zone" in refused(f'[server]\ntimezone = "{name}"', "server.timezone")
+
+
+def test_limits_have_ids_of_their_own() -> None:
+    budget = '[[budgets]]\nid = "a"\nlimit_usd = 1\nwindow = "day"\n'
+    rate = '[[rate_limits]]\nid = "a"\nlimit = 1\nunit = "requests_per_day"\n'
+    assert good('[server]\ntimezone = "Europe/Berlin"\n' + budget).budgets[0].id == "a"
+    assert "as budgets[0]" in refused(budget * 2, "budgets[1].id")
+    assert "as budgets[0]" in refused(budget + rate, "rate_limits[0].id")
+
+
 def key(name: str, reference: str, more: str = "") -> str:
     return f'[[keys]]\nname = "{name}"\nsecret = "env:{reference}"\n{more}\n'
 

@@ -14,11 +14,13 @@ import h11
 import msgspec
 import orjson
 
+from fastgw._native.counter_map import CounterMap
 from fastgw._native.exchange import Exchange
 from fastgw._native.lane import Wait
 from fastgw._native.ledger_record import LedgerRecord
+from fastgw._native.limit_set import WorkerCounters
 from fastgw._native.provider_conn import ProviderConn, ProviderPool
-from fastgw.app.build import Pricing
+from fastgw.app.build import Pricing, limiter_of
 from fastgw.config.load import load
 from fastgw.domain.entry import LedgerEntry
 from fastgw.domain.errors import GatewayError
@@ -168,10 +170,11 @@ class FakeAccount:
 
 
 class Play:
-    """One gateway. ``up`` is the account that the model ``gpt`` leads to; ``client`` the connection in use."""
+    """One gateway. ``up`` is the account that the model ``gpt`` leads to; ``client`` the connection in use. ``limits`` is TOML."""
 
-    def __init__(self) -> None:
-        settings = load(CONFIG, SECRETS)
+    def __init__(self, limits: str = "") -> None:
+        settings = load(CONFIG + limits, SECRETS)
+        self.counter_map = CounterMap(1024, 1, 100)
         self.books = Books()
         self.counts: list[str] = []
         self.door = Door(self._handle, routes=dict(ENDPOINTS), max_body_bytes=1 << 22)
@@ -185,8 +188,12 @@ class Play:
                 for name, row in settings.providers.items()
             },
             pricing=Pricing(settings),
+            limiter=limiter_of(settings),
         )
-        self.pipeline = Pipeline(self.snapshot, self.books, WireResponder(), RequestIds(0, 0), self.counts.append)
+        counters = WorkerCounters(self.counter_map, 0, 1)
+        self.pipeline = Pipeline(
+            self.snapshot, self.books, WireResponder(), RequestIds(0, 0), self.counts.append, counters
+        )
         self.up = self.accounts["up"]
         self.client = self.connect()
 

@@ -1,0 +1,125 @@
+"""What a caller is told about limits: headers of answers, and a refusal that says which rule, how much, and until when.
+
+Invariant: only what the caller may know about itself: the rule that refuses, and whom it counts for. Names come from configuration
+and from the caller; what goes into a header is ASCII.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from fastgw._native.limit_set import Refusal, Reservation
+from fastgw.domain.errors import GatewayError
+from fastgw.domain.money import format_usd
+from fastgw.domain.operation import Dialect
+from fastgw.domain.text import show
+from fastgw.limits.config import BudgetRow
+from fastgw.limits.table import Applied, Governing, scope_text, unit_text
+
+SLOT_WAIT_NS: Final = 1_000_000_000
+"""Nobody knows when a call ends; a second is what clients may try again after."""
+_NS_PER_S: Final = 1_000_000_000
+
+
+def refusal_error(
+    governing: Governing, refusal: Refusal, dialect: Dialect, needed_nano_usd: int, now_ns: int
+) -> GatewayError:
+    """The error for a call that limits refuse."""
+    if not governing.applied:
+        return _no_room("all rules")
+    applied = governing.applied[refusal.index]
+    if refusal.full:
+        return _no_room(f"rule `{applied.row.id}`")
+    if isinstance(applied.row, BudgetRow):
+        return _budget_error(applied, applied.row, refusal, needed_nano_usd)
+    row = applied.row
+    wait_ns = refusal.wait_ns if row.counts != "concurrent" else SLOT_WAIT_NS
+    used = f"limit {row.limit} {row.unit}, used {refusal.used}{_of(applied)}"
+    if wait_ns < 0:
+        problem = (
+            f"rule `{row.id}` can never allow this call: it alone is larger than {row.burst or row.limit} ({used})"
+        )
+        return GatewayError("request_exceeds_limit", problem, status=429, source="policy", lines=_rule_line(applied))
+    lines = _rule_line(applied)
+    if row.counts != "concurrent":
+        lines += level_lines(dialect, row.counts, row.limit, 0, wait_ns, now_ns)
+    return GatewayError(
+        "rate_limit_exceeded",
+        f"rule `{row.id}` refuses this call: {used}; try again in {wait_ns / 1e9:.3f} s",
+        status=429,
+        source="policy",
+        retry="after",
+        retry_after_ns=wait_ns,
+        lines=lines,
+    )
+
+
+def reservation_lines(governing: Governing, reservation: Reservation, dialect: Dialect, now_ns: int) -> bytes:
+    """Header lines of an answer: the rules, and what is left of the tightest buckets."""
+    rules = ", ".join(f"{each.row.id}{'' if each.governs else ';tracked'}" for each in governing.applied)
+    lines = f"x-fastgw-rules: {rules}\r\n".encode()
+    taken = reservation
+    if taken.requests_limit:
+        left = taken.requests_remaining
+        lines += level_lines(dialect, "requests", taken.requests_limit, left, taken.requests_reset_ns, now_ns)
+    if taken.tokens_limit:
+        left = taken.tokens_remaining
+        lines += level_lines(dialect, "tokens", taken.tokens_limit, left, taken.tokens_reset_ns, now_ns)
+    return lines
+
+
+def level_lines(dialect: Dialect, counted: str, limit: int, remaining: int, reset_ns: int, now_ns: int) -> bytes:
+    """The three lines about a bucket, in the names and units of a dialect."""
+    if dialect == "anthropic":
+        reset = _moment(now_ns + reset_ns)
+        name = f"anthropic-ratelimit-{counted}-"
+        return f"{name}limit: {limit}\r\n{name}remaining: {remaining}\r\n{name}reset: {reset}\r\n".encode()
+    reset = _duration(reset_ns)
+    return (
+        f"x-ratelimit-limit-{counted}: {limit}\r\n"
+        f"x-ratelimit-remaining-{counted}: {remaining}\r\n"
+        f"x-ratelimit-reset-{counted}: {reset}\r\n"
+    ).encode()
+
+
+def _budget_error(applied: Applied, row: BudgetRow, refusal: Refusal, needed_nano_usd: int) -> GatewayError:
+    resets = "" if row.window == "lifetime" else f"; resets at {_moment(applied.until_ns)}"
+    problem = (
+        f"budget `{row.id}` refuses this call: limit {format_usd(row.limit_nano_usd)} USD a {row.window}"
+        f"{_of(applied)}, used {format_usd(refusal.used)}, reserved by calls under way {format_usd(refusal.held)}, "
+        f"this call may cost {format_usd(needed_nano_usd)}{resets}"
+    )
+    return GatewayError("budget_exceeded", problem, status=429, source="policy", lines=_rule_line(applied))
+
+
+def _no_room(what: str) -> GatewayError:
+    problem = f"{what}: no memory is left to count this call in, and money is not spent uncounted"
+    return GatewayError(
+        "counters_full", problem, status=503, source="internal", retry="after", retry_after_ns=_NS_PER_S
+    )
+
+
+def _rule_line(applied: Applied) -> bytes:
+    return f"x-fastgw-rules: {applied.row.id};refused\r\nx-fastgw-limit-unit: {unit_text(applied.row)}\r\n".encode()
+
+
+def _of(applied: Applied) -> str:
+    scope = scope_text(applied)
+    return f" for {show(scope)}" if scope else ""
+
+
+def _moment(unix_ns: int) -> str:
+    return datetime.fromtimestamp(-(-unix_ns // _NS_PER_S), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _duration(ns: int) -> str:
+    """As OpenAI writes it: ``1h2m3s``, ``2.5s``, ``120ms``."""
+    ms = -(-ns // 1_000_000)
+    if ms < 1000:
+        return f"{ms}ms"
+    seconds, rest_ms = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    text = (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or hours else "")
+    return text + (f"{seconds}.{rest_ms:03d}".rstrip("0").rstrip(".") if rest_ms else str(seconds)) + "s"

@@ -1,0 +1,76 @@
+"""The TOML of limits: ``[[budgets]]`` and ``[[rate_limits]]``. Whom they speak of is ``domain.rule``'s.
+
+Invariant: a number that is written is counted exactly or refused.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from fastgw.domain.money import NANO_PER_USD
+from fastgw.domain.rule import RuleRow
+from fastgw.limits.windows import Window
+
+MAX_USD: Final = 1_000_000_000
+MAX_LIMIT: Final = 1_000_000_000_000
+Usd = (
+    Annotated[int, Meta(ge=0, le=MAX_USD)]
+    | Annotated[float, Meta(ge=0, le=MAX_USD)]
+    | Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?\Z")]
+)
+Unit = Literal[
+    "requests_per_second",
+    "requests_per_minute",
+    "requests_per_hour",
+    "requests_per_day",
+    "tokens_per_second",
+    "tokens_per_minute",
+    "tokens_per_hour",
+    "tokens_per_day",
+    "concurrent_requests",
+]
+PERIODS_NS: Final = {
+    "second": 1_000_000_000,
+    "minute": 60_000_000_000,
+    "hour": 3_600_000_000_000,
+    "day": 86_400_000_000_000,
+}
+
+
+class BudgetRow(RuleRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[budgets]]``. A ``strict`` one reserves for the most that a call can cost: a token a byte of its text, and all the output
+    that it may ask for. ``clamp``: a call that asks for more output than is left gets as much as that buys."""
+
+    limit_usd: Usd
+    window: Window
+    strict: bool = False
+    clamp: bool = True
+
+    @property
+    def limit_nano_usd(self) -> int:
+        """Parts of a nano-USD are cut off."""
+        return int(Decimal(str(self.limit_usd)) * NANO_PER_USD)
+
+
+class RateLimitRow(RuleRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[rate_limits]]``. ``burst``: how much may come at once after a quiet time, the limit itself unless said."""
+
+    limit: Annotated[int, Meta(ge=1, le=MAX_LIMIT)]
+    unit: Unit
+    burst: Annotated[int, Meta(ge=1, le=MAX_LIMIT)] | None = None
+
+    @property
+    def counts(self) -> str:
+        """``requests``, ``tokens`` or ``concurrent``."""
+        return self.unit.partition("_")[0]
+
+    @property
+    def period_ns(self) -> int:
+        """Of a bucket; 0 for slots."""
+        return PERIODS_NS.get(self.unit.rpartition("_")[2], 0)
+
+
+LimitRow = BudgetRow | RateLimitRow

@@ -1,0 +1,114 @@
+"""From rows of limits that match a call to the counters that it must get through.
+
+Invariant: which counter is meant depends on the rule's id, its unit or window, and whom it counts for, so a reload that renames
+nothing keeps every count; a window of a budget is a counter of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import tzinfo
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from fastgw._native.limit_set import CONCURRENT, COUNTS, ENFORCES, MONEY, REQUESTS, SOFT, TOKENS, LimitSet
+from fastgw.limits.config import BudgetRow, LimitRow, RateLimitRow
+from fastgw.limits.windows import NEVER_NS, window_at
+
+_MODES: Final = {"enforce": ENFORCES, "soft": SOFT, "audit": COUNTS}
+_KINDS: Final = {"requests": REQUESTS, "tokens": TOKENS, "concurrent": CONCURRENT}
+Entity = tuple[str, ...]
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """One rule on one call. ``entity``: the values of its ``per``; ``until_ns``: the end of a budget's window."""
+
+    row: LimitRow
+    governs: bool
+    entity: Entity
+    until_ns: int
+
+
+class Governing(msgspec.Struct, frozen=True):
+    """What a kind of call must get through until ``until_ns``. ``has_money``: a budget counts; ``strict``: one of them strictly."""
+
+    limits: LimitSet
+    applied: tuple[Applied, ...]
+    until_ns: int
+    has_money: bool
+    strict: bool
+    clamps: bool
+
+
+def governing_limits(
+    rows: Sequence[LimitRow],
+    matched: Iterable[tuple[int, bool]],
+    value_of: Callable[[str], str],
+    now_ns: int,
+    zone: tzinfo,
+) -> Governing:
+    """``matched``: places in ``rows``, and whether each governs. ``value_of`` gives the value of a name that ``per`` may have."""
+    applied: list[Applied] = []
+    checks: list[tuple[bytes, int, int, int, int, int, int, int]] = []
+    groups: dict[str, int] = {}
+    for index, governs in matched:
+        row = rows[index]
+        entity = tuple(value_of(name) for name in row.per)
+        group = groups.setdefault(row.group if row.group is not None else f"\0{index}", len(groups))
+        mode = _MODES[row.mode] if governs else COUNTS
+        if isinstance(row, BudgetRow):
+            start_ns, until_ns = window_at(row.window, now_ns, zone)
+            key = budget_key(row, entity, start_ns)
+            checks.append((key, MONEY, mode, group, row.limit_nano_usd, 0, 0, until_ns))
+        else:
+            until_ns = NEVER_NS
+            kind = _KINDS[row.counts]
+            checks.append(
+                (_key(row.id, row.unit, entity), kind, mode, group, row.limit, row.period_ns, row.burst or row.limit, 0)
+            )
+        applied.append(Applied(row, governs, entity, until_ns))
+    budgets = [each.row for each in applied if isinstance(each.row, BudgetRow)]
+    enforced = [
+        each.row for each in applied if isinstance(each.row, BudgetRow) and each.governs and each.row.mode != "audit"
+    ]
+    return Governing(
+        LimitSet(checks),
+        tuple(applied),
+        min([each.until_ns for each in applied], default=NEVER_NS),
+        bool(budgets),
+        any(row.strict for row in enforced),
+        bool(enforced) and all(row.clamp for row in enforced),
+    )
+
+
+def budget_key(row: BudgetRow, entity: Entity, window_start_ns: int) -> bytes:
+    """The digest of a budget's counter in one window."""
+    return _key(row.id, f"{row.window} from {window_start_ns}", entity)
+
+
+def _key(*parts: str | Entity) -> bytes:
+    return blake2b(msgspec.json.encode(parts), digest_size=16, person=b"fastgw counter").digest()
+
+
+def scope_text(applied: Applied) -> str:
+    """Whom a rule counts for, to be shown: ``user=ada model=main/gpt``; empty for a counter that all share."""
+    return " ".join(f"{name}={value}" for name, value in zip(applied.row.per, applied.entity, strict=True))
+
+
+def unit_text(row: LimitRow) -> str:
+    """What a rule counts, to be shown."""
+    return f"usd_per_{row.window}" if isinstance(row, BudgetRow) else row.unit
+
+
+__all__ = [
+    "Applied",
+    "Entity",
+    "Governing",
+    "RateLimitRow",
+    "budget_key",
+    "governing_limits",
+    "scope_text",
+    "unit_text",
+]

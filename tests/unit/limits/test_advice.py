@@ -1,0 +1,123 @@
+"""What callers are told, in both dialects."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+import pytest
+
+from fastgw._native.counter_map import CounterMap
+from fastgw._native.limit_set import Refusal, Reservation, WorkerCounters
+from fastgw.limits.advice import level_lines, refusal_error, reservation_lines
+from fastgw.limits.config import BudgetRow, LimitRow, RateLimitRow
+from fastgw.limits.table import Governing, governing_limits
+
+NOW = 1_795_348_800 * 10**9
+S = 10**9
+
+
+def limits(*rows: LimitRow, governs: bool = True) -> Governing:
+    return governing_limits(rows, [(index, governs) for index in range(len(rows))], lambda name: f"<{name}>", NOW, UTC)
+
+
+def ask(governing: Governing, worker: WorkerCounters, tokens: int = 1, nano_usd: int = 0) -> Reservation | Refusal:
+    return worker.reserve(governing.limits, 1, tokens, nano_usd, NOW)
+
+
+def worker(slots: int = 64) -> WorkerCounters:
+    return WorkerCounters(CounterMap(slots, 1, 10), 0, 1)
+
+
+def refusal(governing: Governing, hand: WorkerCounters, tokens: int = 1, nano_usd: int = 0) -> Refusal:
+    for _ in range(10):
+        found = ask(governing, hand, tokens, nano_usd)
+        if isinstance(found, Refusal):
+            return found
+    raise AssertionError("never refused")
+
+
+def test_a_rate_says_how_long() -> None:
+    governing = limits(RateLimitRow(id="r", limit=2, unit="requests_per_minute", per=("user",)))
+    error = refusal_error(governing, refusal(governing, worker()), "openai", 0, NOW)
+    assert (error.code, error.status, error.source, error.retry) == ("rate_limit_exceeded", 429, "policy", "after")
+    assert error.retry_after_ns == 30 * S
+    assert "rule `r`" in error.message
+    assert "used 2 for user=<user>" in error.message
+    assert b"x-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: 30s\r\n" in error.lines
+
+
+def test_a_call_that_is_too_large_is_not_told_to_wait() -> None:
+    governing = limits(RateLimitRow(id="r", limit=2, unit="tokens_per_minute"))
+    error = refusal_error(governing, refusal(governing, worker(), tokens=3), "openai", 0, NOW)
+    assert (error.code, error.retry) == ("request_exceeds_limit", "never")
+
+
+def test_slots_are_tried_again_after_a_second() -> None:
+    governing = limits(RateLimitRow(id="r", limit=1, unit="concurrent_requests"))
+    error = refusal_error(governing, refusal(governing, worker()), "openai", 0, NOW)
+    assert (error.retry_after_ns, error.lines) == (
+        S,
+        b"x-fastgw-rules: r;refused\r\nx-fastgw-limit-unit: concurrent_requests\r\n",
+    )
+
+
+@pytest.mark.parametrize(("window", "resets"), [("day", "; resets at 2026-11-23T00:00:00Z"), ("lifetime", "")])
+def test_a_budget_says_all_sums(window: str, resets: str) -> None:
+    governing = limits(BudgetRow(id="b", limit_usd="0.5", window=window))  # type: ignore[arg-type]
+    hand = worker()
+    assert isinstance(ask(governing, hand, nano_usd=4 * 10**8), Reservation)
+    error = refusal_error(governing, refusal(governing, hand, nano_usd=2 * 10**8), "openai", 2 * 10**8, NOW)
+    assert (error.code, error.status, error.retry) == ("budget_exceeded", 429, "never")
+    assert error.message == (
+        f"budget `b` refuses this call: limit 0.5 USD a {window}, used 0, reserved by calls under way 0.4, "
+        f"this call may cost 0.2{resets}"
+    )
+
+
+def test_no_memory_is_our_fault() -> None:
+    governing = limits(BudgetRow(id="b", limit_usd=1, window="day"))
+    hand = WorkerCounters(CounterMap(64, 1, 1), 0, 1)
+    error = refusal_error(governing, refusal(governing, hand), "openai", 0, NOW)
+    assert (error.code, error.status, error.source, error.retry) == ("counters_full", 503, "internal", "after")
+
+
+def test_answers_name_rules_and_levels_in_the_callers_dialect() -> None:
+    rates = (
+        RateLimitRow(id="r", limit=60, unit="requests_per_minute"),
+        RateLimitRow(id="t", limit=100, unit="tokens_per_hour"),
+    )
+    governing = limits(*rates)
+    found = ask(governing, worker(), tokens=40)
+    assert isinstance(found, Reservation)
+    assert reservation_lines(governing, found, "openai", NOW).decode().splitlines() == [
+        "x-fastgw-rules: r, t",
+        "x-ratelimit-limit-requests: 60",
+        "x-ratelimit-remaining-requests: 59",
+        "x-ratelimit-reset-requests: 1s",
+        "x-ratelimit-limit-tokens: 100",
+        "x-ratelimit-remaining-tokens: 60",
+        "x-ratelimit-reset-tokens: 24m0s",
+    ]
+    assert b"anthropic-ratelimit-tokens-reset: 2026-11-22T12:24:00Z" in reservation_lines(
+        governing, found, "anthropic", NOW
+    )
+    tracked = limits(*rates, governs=False)
+    found = ask(tracked, worker())
+    assert isinstance(found, Reservation)
+    assert reservation_lines(tracked, found, "openai", NOW) == b"x-fastgw-rules: r;tracked, t;tracked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0, "0ms"),
+        (1, "1ms"),
+        (999 * 10**6, "999ms"),
+        (S, "1s"),
+        (2500 * 10**6, "2.5s"),
+        (61 * S, "1m1s"),
+        (3600 * S, "1h0m0s"),
+    ],
+)
+def test_durations_as_openai_writes_them(ns: int, text: str) -> None:
+    assert level_lines("openai", "tokens", 1, 0, ns, NOW).decode().splitlines()[2].endswith(f": {text}")

@@ -1,0 +1,46 @@
+"""Numbers of limits as they are written."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from fastgw.limits.config import BudgetRow, RateLimitRow
+
+
+def budget(**fields: object) -> BudgetRow:
+    return msgspec.convert({"id": "b", "window": "day", **fields}, BudgetRow)
+
+
+def rate(**fields: object) -> RateLimitRow:
+    return msgspec.convert({"id": "r", "limit": 5, "unit": "requests_per_minute", **fields}, RateLimitRow)
+
+
+@pytest.mark.parametrize(
+    ("limit_usd", "nano_usd"),
+    [
+        (0, 0),
+        (100, 100 * 10**9),
+        (0.1, 10**8),
+        (0.000_000_001, 1),
+        ("0.000000015", 15),
+        ("999999999.999999999", 10**18 - 1),
+    ],
+)
+def test_sums_are_what_was_typed(limit_usd: object, nano_usd: int) -> None:
+    assert budget(limit_usd=limit_usd).limit_nano_usd == nano_usd
+
+
+@pytest.mark.parametrize("limit_usd", [-1, -0.1, 1e10, "1e3", "-1", "", "1.0000000001", None])
+def test_what_is_no_sum(limit_usd: object) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        budget(limit_usd=limit_usd)
+
+
+def test_units_say_what_is_counted_and_for_how_long() -> None:
+    assert (rate().counts, rate().period_ns) == ("requests", 60 * 10**9)
+    assert (rate(unit="tokens_per_day").counts, rate(unit="tokens_per_day").period_ns) == ("tokens", 86_400 * 10**9)
+    assert (rate(unit="concurrent_requests").counts, rate(unit="concurrent_requests").period_ns) == ("concurrent", 0)
+    for fields in ({"unit": "requests_per_month"}, {"limit": 0}, {"limit": 10**13}, {"burst": 0}, {"limit": 1.5}):
+        with pytest.raises(msgspec.ValidationError):
+            rate(**fields)
