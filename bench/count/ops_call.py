@@ -10,6 +10,8 @@ from typing import Any
 
 from bench.contenders import KEY, UPSTREAM_KEY
 from bench.payloads import plain_answer, request_body, request_prefix, request_suffix
+from fastgw._native.counter_map import CounterMap
+from fastgw._native.limit_set import WorkerCounters
 from fastgw._native.timers import TimerWheel
 from fastgw.app.build import Builder
 from fastgw.config.load import load
@@ -50,10 +52,43 @@ class Transport:
         pass
 
 
-def call(size_bytes: int) -> Callable[[], object]:
+LIMITS = """
+[[budgets]]
+id = "user-day"
+limit_usd = 1000000
+window = "day"
+per = ["user"]
+[[budgets]]
+id = "team-month"
+limit_usd = 1000000
+window = "month"
+per = ["team"]
+[[budgets]]
+id = "all"
+limit_usd = 1000000
+window = "lifetime"
+[[rate_limits]]
+id = "requests"
+limit = 100000000
+unit = "requests_per_minute"
+per = ["key"]
+[[rate_limits]]
+id = "tokens"
+limit = 10000000000
+unit = "tokens_per_minute"
+per = ["model"]
+[[rate_limits]]
+id = "slots"
+limit = 1000
+unit = "concurrent_requests"
+"""
+"""Three of each kind, all of which govern every call."""
+
+
+def call(size_bytes: int, limits: str = "") -> Callable[[], object]:
     folder = tempfile.mkdtemp(prefix="fastgw-count-call-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    settings = load(CONFIG.format(folder=folder), {"UP_KEY": UPSTREAM_KEY, "BENCH_KEY": KEY})
+    settings = load(CONFIG.format(folder=folder) + limits, {"UP_KEY": UPSTREAM_KEY, "BENCH_KEY": KEY})
     wheel = TimerWheel()
     builder = Builder(wheel)
     pipeline = Pipeline(
@@ -62,6 +97,7 @@ def call(size_bytes: int) -> Callable[[], object]:
         WireResponder(),
         RequestIds(0, id_base_ns()),
         lambda code: print("refused:", code),
+        WorkerCounters(CounterMap(1 << 12, 1, 1 << 10), 0, 1),
     )
     door = FrontDoor(pipeline.handle, lambda *_: None, wheel)
     door.configure(settings.server)
@@ -91,4 +127,8 @@ def plain_20k() -> Callable[[], object]:
     return call(20_480)
 
 
-OPERATIONS = {"call.plain_1k": plain_1k, "call.plain_20k": plain_20k}
+def limited_1k() -> Callable[[], object]:
+    return call(1024, LIMITS)
+
+
+OPERATIONS = {"call.plain_1k": plain_1k, "call.plain_20k": plain_20k, "call.limited_1k": limited_1k}

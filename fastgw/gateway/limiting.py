@@ -18,9 +18,12 @@ from fastgw.limits.windows import minute_of_week
 from fastgw.rules.table import Fixed, RuleTable, governing
 
 if TYPE_CHECKING:
+    from fastgw.gateway.context import Call
     from fastgw.gateway.snapshot import Route
 
 MAX_REMEMBERED: Final = 8192
+Who = tuple[str, str, str, str, str]
+"""Key, user, alias, target and operation: with a snapshot they determine all that rules ask about but metadata and time."""
 _METADATA: Final = "metadata."
 _NS_PER_MINUTE: Final = 60_000_000_000
 
@@ -28,7 +31,7 @@ _NS_PER_MINUTE: Final = 60_000_000_000
 class Limiter:
     """The limits of a snapshot."""
 
-    __slots__ = ("_minute", "_minute_at", "_names", "_remembered", "_rows", "_rules", "_zone")
+    __slots__ = ("_bases", "_minute", "_minute_at", "_names", "_remembered", "_rows", "_rules", "_varies", "_zone")
 
     def __init__(self, rows: Sequence[LimitRow], zone: tzinfo) -> None:
         self._rows = tuple(rows)
@@ -37,18 +40,19 @@ class Limiter:
         self._names = tuple(
             sorted({name.removeprefix(_METADATA) for row in rows for name in row.per if name.startswith(_METADATA)})
         )
-        self._remembered: dict[tuple[object, ...], Governing] = {}
+        self._varies = bool(self._rules.names) or self._rules.program.timed
+        self._bases: dict[Who, bytes] = {}
+        self._remembered: dict[tuple[bytes, Who, tuple[str, ...]], Governing] = {}
         self._minute = 0
         self._minute_at = -1
 
     def governing(  # noqa: PLR0913 - these are the facts
         self,
+        call: Call,
         subject: Subject,
         user: str,
         alias: str,
         route: Route,
-        dialect: str,
-        operation: str,
         metadata: dict[str, str] | None,
         now_ns: int,
     ) -> Governing:
@@ -57,16 +61,38 @@ class Limiter:
         Raises:
             GatewayError: more rules match it than can be counted at once.
         """
-        fixed = Fixed(
-            subject.key, user, subject.team, alias, route.name, route.provider, route.region, dialect, operation
-        )
-        bits = self._match(fixed, metadata, now_ns)
-        tags = tuple([metadata.get(name, "") for name in self._names]) if metadata else ()
-        key = (bits, subject.key, user, route.name, tags)
-        known = self._remembered.get(key)
+        who = (subject.key, user, alias, route.name, call.operation)
+        row = self._bases.get(who)
+        if row is None:
+            row = self._base(who, call, subject, route)
+        if self._varies:
+            row = self._rules.program.match(row, metadata, self._minute_of(now_ns))
+        tags = tuple([metadata.get(name, "") for name in self._names]) if self._names and metadata else ()
+        known = self._remembered.get((row, who, tags))
         if known is not None and now_ns < known.until_ns:
             return known
-        matched = governing(self._rows, members(bits))
+        return self._found(row, who, tags, call, subject, route, metadata, now_ns)
+
+    def _base(self, who: Who, call: Call, subject: Subject, route: Route) -> bytes:
+        row = self._rules.base(_fixed(who, call, subject, route))
+        if len(self._bases) >= MAX_REMEMBERED:
+            self._bases.clear()
+        self._bases[who] = row
+        return row
+
+    def _found(  # noqa: PLR0913 - these are the facts
+        self,
+        row: bytes,
+        who: Who,
+        tags: tuple[str, ...],
+        call: Call,
+        subject: Subject,
+        route: Route,
+        metadata: dict[str, str] | None,
+        now_ns: int,
+    ) -> Governing:
+        fixed = _fixed(who, call, subject, route)
+        matched = governing(self._rows, members(row))
         try:
             found = governing_limits(
                 self._rows, matched, lambda name: _value(name, fixed, metadata), now_ns, self._zone
@@ -80,7 +106,7 @@ class Limiter:
             ) from None
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
-        self._remembered[key] = found
+        self._remembered[row, who, tags] = found
         return found
 
     def budgets_of(self, fixed: Fixed, metadata: dict[str, str] | None, at_ns: int) -> list[tuple[BudgetRow, Entity]]:
@@ -108,6 +134,11 @@ class Limiter:
             self._minute_at = minute_at
             self._minute = minute_of_week(now_ns, self._zone)
         return self._minute
+
+
+def _fixed(who: Who, call: Call, subject: Subject, route: Route) -> Fixed:
+    key, user, alias, target, operation = who
+    return Fixed(key, user, subject.team, alias, target, route.provider, route.region, call.dialect, operation)
 
 
 def _value(name: str, fixed: Fixed, metadata: dict[str, str] | None) -> str:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from fastgw._native.limit_lines import reservation_lines
 from fastgw._native.limit_set import Refusal, WorkerCounters
 from fastgw.dialects.request import RequestFacts
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.usage import MAX_COUNT
 from fastgw.gateway.context import Call
 from fastgw.gateway.limiting import Limiter
+from fastgw.gateway.ports import TargetPricing
 from fastgw.gateway.snapshot import Route
-from fastgw.limits.advice import refusal_error, reservation_lines
+from fastgw.limits.advice import refusal_error
 from fastgw.limits.table import Governing
 from fastgw.spend.ceiling import Ceiling
 from fastgw.spend.estimate import estimate_tokens
@@ -45,7 +47,7 @@ def reserve(  # noqa: PLR0913 - all that is known about a call
     if subject is None:
         raise TypeError("nobody is known to call")
     now_ns = (call.id >> 10) * 1000
-    governing = limiter.governing(subject, user, facts.alias, route, call.dialect, call.operation, metadata, now_ns)
+    governing = limiter.governing(call, subject, user, facts.alias, route, metadata, now_ns)
     if not governing.applied:
         return 0
     text_bytes = facts.text_bytes
@@ -56,8 +58,7 @@ def reserve(  # noqa: PLR0913 - all that is known about a call
         output_tokens = cap_tokens = STRICT_OUTPUT_TOKENS
     ceilings: tuple[Ceiling, ...] = ()
     if governing.has_money and route.price is not None:
-        media = b"audio" in body or b"image" in body
-        ceilings = route.price.ceiling(now_ns, facts.service_tier, dearest=governing.strict, media=media)
+        ceilings = _ceilings(route.price, facts, body, governing, now_ns)
     if governing.strict and not ceilings:
         problem = f"a strict budget governs this call, and `{route.name}` has no price that could be counted"
         raise GatewayError("unpriced_model", problem, status=403, source="policy", param="model")
@@ -66,7 +67,7 @@ def reserve(  # noqa: PLR0913 - all that is known about a call
         found = counters.reserve(governing.limits, call.id, input_tokens + output_tokens, needed, now_ns)
         if not isinstance(found, Refusal):
             call.reservation = found
-            call.limit_lines = reservation_lines(governing, found, call.dialect, now_ns)
+            call.limit_lines = reservation_lines(governing.rules_line, found, call.dialect == "anthropic", now_ns)
             if cap_tokens and cap_tokens != STRICT_OUTPUT_TOKENS:
                 call.limit_lines += b"x-fastgw-clamped-max-tokens: %d\r\n" % cap_tokens
             return cap_tokens
@@ -75,6 +76,17 @@ def reserve(  # noqa: PLR0913 - all that is known about a call
             raise refusal_error(governing, found, call.dialect, needed, now_ns)
         output_tokens = cap_tokens = buys
     raise AssertionError("the last try returns or refuses")
+
+
+def _ceilings(
+    price: TargetPricing, facts: RequestFacts, body: bytes, governing: Governing, now_ns: int
+) -> tuple[Ceiling, ...]:
+    text = price.ceiling(now_ns, facts.service_tier, dearest=governing.strict, media=False)
+    any_media = price.ceiling(now_ns, facts.service_tier, dearest=governing.strict, media=True)
+    # Where audio and images cost what text does, nobody needs to look for them.
+    if text == any_media or not (b"audio" in body or b"image" in body):
+        return text
+    return any_media
 
 
 def _affordable(

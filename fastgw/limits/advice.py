@@ -1,4 +1,4 @@
-"""What a caller is told about limits: headers of answers, and a refusal that says which rule, how much, and until when.
+"""What a caller is told when a limit refuses: which rule, how much, and until when.
 
 Invariant: only what the caller may know about itself: the rule that refuses, and whom it counts for. Names come from configuration
 and from the caller; what goes into a header is ASCII.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from fastgw._native.limit_set import Refusal, Reservation
+from fastgw._native.limit_lines import level_lines
+from fastgw._native.limit_set import Refusal
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.money import format_usd
 from fastgw.domain.operation import Dialect
@@ -43,7 +44,7 @@ def refusal_error(
         return GatewayError("request_exceeds_limit", problem, status=429, source="policy", lines=_rule_line(applied))
     lines = _rule_line(applied)
     if row.counts != "concurrent":
-        lines += level_lines(dialect, row.counts, row.limit, 0, wait_ns, now_ns)
+        lines += level_lines(dialect == "anthropic", row.counts == "tokens", row.limit, 0, wait_ns, now_ns)
     return GatewayError(
         "rate_limit_exceeded",
         f"rule `{row.id}` refuses this call: {used}; try again in {wait_ns / 1e9:.3f} s",
@@ -53,34 +54,6 @@ def refusal_error(
         retry_after_ns=wait_ns,
         lines=lines,
     )
-
-
-def reservation_lines(governing: Governing, reservation: Reservation, dialect: Dialect, now_ns: int) -> bytes:
-    """Header lines of an answer: the rules, and what is left of the tightest buckets."""
-    rules = ", ".join(f"{each.row.id}{'' if each.governs else ';tracked'}" for each in governing.applied)
-    lines = f"x-fastgw-rules: {rules}\r\n".encode()
-    taken = reservation
-    if taken.requests_limit:
-        left = taken.requests_remaining
-        lines += level_lines(dialect, "requests", taken.requests_limit, left, taken.requests_reset_ns, now_ns)
-    if taken.tokens_limit:
-        left = taken.tokens_remaining
-        lines += level_lines(dialect, "tokens", taken.tokens_limit, left, taken.tokens_reset_ns, now_ns)
-    return lines
-
-
-def level_lines(dialect: Dialect, counted: str, limit: int, remaining: int, reset_ns: int, now_ns: int) -> bytes:
-    """The three lines about a bucket, in the names and units of a dialect."""
-    if dialect == "anthropic":
-        reset = _moment(now_ns + reset_ns)
-        name = f"anthropic-ratelimit-{counted}-"
-        return f"{name}limit: {limit}\r\n{name}remaining: {remaining}\r\n{name}reset: {reset}\r\n".encode()
-    reset = _duration(reset_ns)
-    return (
-        f"x-ratelimit-limit-{counted}: {limit}\r\n"
-        f"x-ratelimit-remaining-{counted}: {remaining}\r\n"
-        f"x-ratelimit-reset-{counted}: {reset}\r\n"
-    ).encode()
 
 
 def _budget_error(applied: Applied, row: BudgetRow, refusal: Refusal, needed_nano_usd: int) -> GatewayError:
@@ -111,15 +84,3 @@ def _of(applied: Applied) -> str:
 
 def _moment(unix_ns: int) -> str:
     return datetime.fromtimestamp(-(-unix_ns // _NS_PER_S), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _duration(ns: int) -> str:
-    """As OpenAI writes it: ``1h2m3s``, ``2.5s``, ``120ms``."""
-    ms = -(-ns // 1_000_000)
-    if ms < 1000:
-        return f"{ms}ms"
-    seconds, rest_ms = divmod(ms, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    text = (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or hours else "")
-    return text + (f"{seconds}.{rest_ms:03d}".rstrip("0").rstrip(".") if rest_ms else str(seconds)) + "s"

@@ -32,7 +32,8 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 class Governing(msgspec.Struct, frozen=True):
-    """What a kind of call must get through until ``until_ns``. ``has_money``: a budget counts; ``strict``: one of them strictly."""
+    """What a kind of call must get through until ``until_ns``. ``has_money``: a budget counts; ``strict``: one of
+    them strictly; ``rules_line``: the header that names them."""
 
     limits: LimitSet
     applied: tuple[Applied, ...]
@@ -40,6 +41,7 @@ class Governing(msgspec.Struct, frozen=True):
     has_money: bool
     strict: bool
     clamps: bool
+    rules_line: bytes
 
 
 def governing_limits(
@@ -80,6 +82,7 @@ def governing_limits(
         bool(budgets),
         any(row.strict for row in enforced),
         bool(enforced) and all(row.clamp for row in enforced),
+        f"x-fastgw-rules: {', '.join(each.row.id + ('' if each.governs else ';tracked') for each in applied)}\r\n".encode(),
     )
 
 

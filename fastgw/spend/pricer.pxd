@@ -4,6 +4,7 @@ from fastgw._native.price_sum cimport PriceSum
 cdef class TargetPrice:
     cdef readonly dict _active
     cdef readonly dict _sums
+    cdef readonly dict _ceilings
     cdef tuple _layers
     cdef object _region
     cdef object _discount_millipercent

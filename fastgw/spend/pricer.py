@@ -52,7 +52,7 @@ class TargetPrice:
     It keeps what it compiled for the current period, one for each service tier that has a price of its own.
     """
 
-    __slots__ = ("_active", "_discount_millipercent", "_layers", "_region", "_sums", "_tiers")
+    __slots__ = ("_active", "_ceilings", "_discount_millipercent", "_layers", "_region", "_sums", "_tiers")
 
     def __init__(self, layers: Sequence[_Layer], region: str, discount: int) -> None:
         self._layers = tuple(layers)
@@ -60,6 +60,7 @@ class TargetPrice:
         self._discount_millipercent = discount
         self._active: dict[str, ActivePrice] = {}
         self._sums: dict[str, PriceSum | None] = {}
+        self._ceilings: dict[tuple[str | None, bool, bool], tuple[int, int, tuple[Ceiling, ...]]] = {}
         whens = [variant.when for layer in layers for variant in layer.price.variants]
         self._tiers = frozenset(word for when in whens for key, word in when.items() if key != "route")
 
@@ -88,15 +89,23 @@ class TargetPrice:
     def ceiling(self, at_unix_ns: int, service_tier: str | None, *, dearest: bool, media: bool) -> tuple[Ceiling, ...]:
         """The most that a call can cost, by each price that may be applied: of the tier that it asks for, or, if ``dearest``, of
         any. Empty when no price has begun."""
-        tiers = {service_tier if service_tier in self._tiers else "", *(("", *self._tiers) if dearest else ())}
-        found: list[Ceiling] = []
-        for tier in sorted(tier or "" for tier in tiers):
+        asked = service_tier if service_tier in self._tiers else ""
+        known = self._ceilings.get((asked, dearest, media))
+        if known is not None and known[0] <= at_unix_ns < known[1]:
+            return known[2]
+        found: list[ActivePrice] = []
+        for tier in sorted({asked or "", *(("", *self._tiers) if dearest else ())}):
             active = self._active.get(tier)
             if active is None or not active.from_ns <= at_unix_ns < active.until_ns:
                 active = self._activate(at_unix_ns, tier or None)
             if active is not None:
-                found.append(active.ceiling(dearest=dearest, media=media))
-        return tuple(found)
+                found.append(active)
+        if not found:
+            return ()
+        ceilings = tuple(active.ceiling(dearest=dearest, media=media) for active in found)
+        from_ns, until_ns = max(active.from_ns for active in found), min(active.until_ns for active in found)
+        self._ceilings[asked, dearest, media] = from_ns, until_ns, ceilings
+        return ceilings
 
     def sources(self) -> list[str]:
         """The pages the prices were read from, most important first; configured prices have none."""

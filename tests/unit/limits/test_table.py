@@ -59,6 +59,7 @@ def test_what_holds_for_all_of_them() -> None:
     watching = governing_limits([budget(strict=True)], [(0, False)], str, NOW, UTC)
     assert (watching.strict, watching.clamps, watching.has_money) == (False, False, True)
     assert not found(budget(strict=True, mode="audit")).strict
+    assert (both.rules_line, watching.rules_line) == (b"x-fastgw-rules: r, b\r\n", b"x-fastgw-rules: b;tracked\r\n")
 
 
 def test_more_than_can_be_counted_is_refused() -> None:
