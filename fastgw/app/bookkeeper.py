@@ -6,24 +6,27 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
 from fastgw.admin.ledger_routes import ledger_routes
+from fastgw.admin.limit_routes import limit_routes
 from fastgw.admin.metrics_text import LedgerMetrics
 from fastgw.admin.site import AdminSite
 from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance
 from fastgw.app.process import run
-from fastgw.app.rebuild import rebuild, resolve_orphans
+from fastgw.app.rebuild import budget_states, rebuild, resolve_orphans
 from fastgw.domain.errors import ConfigError
 from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
 from fastgw.ledger.writer import LedgerWriter
+from fastgw.limits.state import BudgetState
 from fastgw.storage.migrate import NewerDatabaseError
 from fastgw.storage.sqlite import OwnedElsewhereError
 from fastgw.telemetry import tasks
-from fastgw.telemetry.clock import ID_SLOT_BITS, wall_ns
+from fastgw.telemetry.clock import id_base_ns, monotonic_ns, wall_ns
 
 NICENESS = 5
 """A quarter of a core that a worker wants for itself is still more than its rows need."""
@@ -58,6 +61,7 @@ class Bookkeeper:
         self._drain: JournalDrain | None = None
         self._site: AdminSite | None = None
         self._running: list[asyncio.Task[None]] = []
+        self._base_ns = 0
 
     async def start(self) -> dict[str, object]:
         """Take the database, write what earlier processes left in the journal, open the operators' door."""
@@ -70,9 +74,10 @@ class Bookkeeper:
         self._drain = JournalDrain(config.journal_directory, self._writer)
         await self._drain.drain_all()
         self._reader = await LedgerReader.open(config.database_path)
-        if self._inheritance.counters is not None:
-            now_ns = max(wall_ns(), (self._writer.last_id() >> ID_SLOT_BITS) * 1000)
-            await rebuild(self._inheritance.counters, self._reader, self._inheritance.settings, now_ns)
+        self._base_ns = id_base_ns(self._writer.last_id())
+        if self._inheritance.counters is not None and not self._inheritance.id_base_ns:
+            # Before the first worker. Who takes over from a bookkeeper that died finds counters that are right.
+            await rebuild(self._inheritance.counters, self._reader, self._inheritance.settings, self._now_ns())
         await self._open_site(self._reader)
         self._running = [
             tasks.spawn(
@@ -97,7 +102,8 @@ class Bookkeeper:
             await asyncio.sleep(0.05)
 
     def reload(self, text: str) -> None:
-        """Nothing of the bookkeeper's changes without a restart."""
+        """Limits are shown as they are now; nothing else of the bookkeeper's changes without a restart."""
+        self._inheritance.settings = self._inheritance.source.settings(text)
 
     async def stop(self) -> None:
         """Drain to the end, close the database."""
@@ -118,7 +124,11 @@ class Bookkeeper:
     async def _open_site(self, reader: LedgerReader) -> None:
         settings = self._inheritance.settings
         address = settings.admin.address
-        routes: list[web.RouteTableDef] = [ledger_routes(reader), self._metrics.routes()]
+        routes: list[web.RouteTableDef] = [
+            ledger_routes(reader),
+            limit_routes(partial(self._budget_states, reader)),
+            self._metrics.routes(),
+        ]
         self._site = AdminSite(routes, self._inheritance.admin_token, self._inheritance.stats)
         try:
             await self._site.open(address.host, address.port)
@@ -127,6 +137,16 @@ class Bookkeeper:
             raise ConfigError(
                 "admin.listen", f"expected an address that can be bound, got {settings.admin.listen}: {error.strerror}"
             ) from None
+
+    async def _budget_states(self, reader: LedgerReader) -> list[BudgetState]:
+        counters = self._inheritance.counters
+        if counters is None:
+            return []
+        return await budget_states(counters, reader, self._inheritance.settings, self._now_ns())
+
+    def _now_ns(self) -> int:
+        # By the clock that request ids are made with, which windows follow.
+        return (self._inheritance.id_base_ns or self._base_ns) + monotonic_ns()
 
     async def _tend(self, drain: JournalDrain) -> None:
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.adversity import budget_storm
 from tests.adversity.kill_storm import STORMS, run_storm, table
 
 ROUNDS = {"worker": 5, "everything": 3, "bookkeeper": 3, "supervisor": 2, "group TERM": 2}
@@ -15,3 +16,12 @@ def test_nothing_is_lost_doubled_or_mispriced(name: str) -> None:
     assert storm.findings == [], table([storm])
     assert storm.books is not None
     assert storm.books.whole >= 40 * ROUNDS[name]
+
+
+@pytest.mark.parametrize("kills", [False, True])
+def test_budgets_are_kept_and_nobody_is_refused_for_nothing(kills: bool) -> None:
+    """The short form of ``python -m tests.adversity.budget_storm``."""
+    outcome = budget_storm.run(2, kills=kills)
+    assert outcome.findings == []
+    assert outcome.admitted > 0
+    assert outcome.refused > 0

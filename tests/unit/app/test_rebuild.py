@@ -13,7 +13,7 @@ import pytest
 
 from fastgw._native.counter_map import CounterMap
 from fastgw._native.limit_set import ENFORCES, MONEY, LimitSet, WorkerCounters
-from fastgw.app.rebuild import rebuild, resolve_orphans
+from fastgw.app.rebuild import budget_states, rebuild, resolve_orphans
 from fastgw.config.load import load
 from fastgw.config.root import Settings
 from fastgw.domain.entry import LedgerEntry
@@ -107,6 +107,23 @@ def test_rules_of_the_time_of_day_count_what_came_then(tmp_path: Path) -> None:
         tmp_path, [row(1, user="ada", cost_nano_usd=5), row(2, user="ada", cost_nano_usd=6)], at_ns(2), timed
     )
     assert spent(counters, 0, ("ada",), at_ns(2)) == (11, 0)
+
+
+def test_states_show_counter_and_ledger_side_by_side(tmp_path: Path) -> None:
+    rows = [row(1, user="ada", cost_nano_usd=5), row(2, user="bob", cost_nano_usd=7)]
+    _, counters = rebuilt(tmp_path, rows, at_ns(2))
+    start_ns = window_at("day", at_ns(2), UTC)[0]
+    counters.put(budget_key(settings().budgets[0], ("bob",), start_ns), 8, 2**62, at_ns(2))
+
+    async def main() -> list[tuple[str, tuple[str, ...], int, int]]:
+        reader = await LedgerReader.open(tmp_path / "ledger.db")
+        try:
+            states = await budget_states(counters, reader, settings(), at_ns(2))
+        finally:
+            await reader.close()
+        return [(state.row.id, state.entity, state.ledger_nano_usd, state.used_nano_usd) for state in states]
+
+    assert asyncio.run(main()) == [("each-user", ("ada",), 5, 5), ("each-user", ("bob",), 7, 8)]
 
 
 def test_without_limits_nothing_is_read(tmp_path: Path) -> None:
