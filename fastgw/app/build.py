@@ -14,7 +14,6 @@ from fastgw.gateway.ports import TargetPricing
 from fastgw.gateway.snapshot import AccountRoute, Snapshot
 from fastgw.identity.table import KeyTable
 from fastgw.limits.config import LimitRow
-from fastgw.limits.windows import zone_of
 from fastgw.providers.config import ProviderConfig
 from fastgw.providers.registry import account_of, build_endpoint
 from fastgw.routing.table import AliasTable
@@ -61,7 +60,7 @@ class Pricing:
 def limiter_of(settings: Settings) -> Limiter | None:
     """The limits of a configuration; None when it has none."""
     rows: tuple[LimitRow, ...] = (*settings.budgets, *settings.rate_limits)
-    return Limiter(rows, zone_of(settings.server.timezone)) if rows else None
+    return Limiter(rows, settings.server.zone) if rows else None
 
 
 class Builder:

@@ -17,7 +17,7 @@ from fastgw.ledger.reader import LedgerReader
 from fastgw.limits.config import BudgetRow
 from fastgw.limits.state import BudgetState
 from fastgw.limits.table import Entity, budget_key
-from fastgw.limits.windows import window_at, zone_of
+from fastgw.limits.windows import window_at
 from fastgw.rules.table import Fixed
 
 _NS_PER_MINUTE: Final = 60_000_000_000
@@ -67,7 +67,7 @@ async def _sums(reader: LedgerReader, settings: Settings, now_ns: int) -> dict[b
     limiter = limiter_of(settings)
     if limiter is None:
         return {}
-    zone = zone_of(settings.server.timezone)
+    zone = settings.server.zone
     sums: dict[bytes, _Spent] = {}
     for window in sorted({row.window for row in settings.budgets}):
         start_ns, until_ns = window_at(window, now_ns, zone)

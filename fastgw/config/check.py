@@ -19,7 +19,6 @@ from fastgw.domain.text import show
 from fastgw.identity.config import KeyRow, UserRow
 from fastgw.identity.secret import MIN_SECRET_CHARS, SecretText
 from fastgw.identity.table import digest_of
-from fastgw.limits.windows import zone_of
 from fastgw.providers.config import ProviderConfig
 from fastgw.providers.registry import build_endpoint
 from fastgw.routing.config import ModelRow
@@ -112,7 +111,7 @@ def _check_identity(settings: Settings) -> None:
 
 def _check_limits(settings: Settings) -> None:
     try:
-        zone_of(settings.server.timezone)
+        _ = settings.server.zone
     except (ZoneInfoNotFoundError, ValueError):
         problem = f'expected the name of a time zone such as "Europe/Berlin", got "{show(settings.server.timezone)}"'
         raise ConfigError("server.timezone", problem) from None

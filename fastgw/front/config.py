@@ -5,7 +5,9 @@ Every number has a hard range, so that a limit cannot be switched off by a large
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
@@ -36,6 +38,12 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def address(self) -> Address:
         """``listen``, parsed; ``ValueError`` when it cannot be (``config/check`` refuses it before)."""
         return parse_address(self.listen)
+
+    @property
+    def zone(self) -> tzinfo:
+        """``timezone``, looked up; ``ZoneInfoNotFoundError`` or ``ValueError`` when there is none of that name (``config/check``
+        refuses it before). UTC needs no database of time zones."""
+        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
 
     @property
     def max_head_bytes(self) -> int:

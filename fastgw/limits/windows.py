@@ -5,18 +5,12 @@ Invariant: windows of one kind follow each other without a gap, whatever the clo
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
 
 Window = Literal["day", "week", "month", "quarter", "lifetime"]
 NEVER_NS: Final = 2**62
 _NS_PER_S: Final = 1_000_000_000
-
-
-def zone_of(name: str) -> tzinfo:
-    """The time zone of an IANA name. ``UTC`` needs no database; raises ``zoneinfo.ZoneInfoNotFoundError`` or ``ValueError``."""
-    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def window_at(window: Window, unix_ns: int, zone: tzinfo) -> tuple[int, int]:

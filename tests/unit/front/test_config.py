@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -44,6 +46,11 @@ def test_units() -> None:
 def test_no_limit_can_be_switched_off(fields: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(fields, ServerConfig)
+
+
+def test_utc_needs_no_database() -> None:
+    assert ServerConfig().zone is UTC
+    assert msgspec.convert({"timezone": "Europe/Berlin"}, ServerConfig).zone == ZoneInfo("Europe/Berlin")
 
 
 def test_draining_may_be_skipped() -> None:

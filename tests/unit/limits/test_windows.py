@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgw.limits.windows import NEVER_NS, Window, minute_of_week, window_at, zone_of
+from fastgw.limits.windows import NEVER_NS, Window, minute_of_week, window_at
 
 S = 10**9
 ZONES = ["UTC", "Europe/Berlin", "America/Sao_Paulo", "Asia/Beirut", "Australia/Lord_Howe", "Pacific/Apia"]
@@ -58,11 +58,6 @@ def test_windows_follow_each_other_without_a_gap(window: Window, name: str, unix
     start, end = window_at(window, unix_s * S, zone)
     assert start < end
     assert window_at(window, end, zone)[0] == end or window_at(window, end + 3600 * S, zone)[0] == end
-
-
-def test_utc_needs_no_database() -> None:
-    assert zone_of("UTC") is UTC
-    assert zone_of("Europe/Berlin") == ZoneInfo("Europe/Berlin")
 
 
 def test_minutes_of_the_week() -> None:
