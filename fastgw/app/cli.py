@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fastgw import __version__
 from fastgw.domain.errors import ConfigError
+from fastgw.domain.operation import OPERATIONS
 from fastgw.front.config import MAX_WORKERS
 from fastgw.ledger.report import spend_report, verify_report
 
@@ -62,6 +63,22 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="everything `serve` would check, without sockets")
     check.add_argument("file", type=Path)
     check.set_defaults(run=_check)
+
+    explain = commands.add_parser(
+        "explain", help="which rules match a call, which govern, what refuses; no call is made"
+    )
+    explain.add_argument("--config", type=Path, help="configuration file, as for `serve`")
+    explain.add_argument("--key", required=True, help="the name of a key")
+    explain.add_argument("--model", required=True)
+    explain.add_argument("--user", default="", help="the end user, as x-fastgw-user says it")
+    explain.add_argument("--metadata", action="append", default=[], metavar="NAME=VALUE")
+    explain.add_argument("--operation", default="chat", choices=OPERATIONS)
+    explain.set_defaults(run=_explain)
+
+    test = commands.add_parser("test", help="declared cases against the limits of a configuration")
+    test.add_argument("file", type=Path, help="[[cases]]: caller, model, metadata, what is used; and what is expected")
+    test.add_argument("--config", type=Path, help="configuration file (default: `config` in FILE, else as for `serve`)")
+    test.set_defaults(run=_test)
 
     spend = commands.add_parser("spend", help="the ledger as a table")
     _add_ledger_choice(spend)
@@ -133,6 +150,26 @@ def _check(arguments: argparse.Namespace) -> int:
 
     print(check(arguments.file, os.environ))
     return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from fastgw.app.policy import Case, explain
+
+    metadata = dict(pair.partition("=")[::2] for pair in arguments.metadata)
+    case = Case(
+        key=arguments.key, model=arguments.model, user=arguments.user, metadata=metadata, operation=arguments.operation
+    )
+    text, is_allowed = explain(config_path(arguments.config), case)
+    print(text)
+    return 0 if is_allowed else 1
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from fastgw.app.policy import run_cases
+
+    text, passed = run_cases(arguments.file, arguments.config, config_path(None))
+    print(text)
+    return 0 if passed else 1
 
 
 def _database(arguments: argparse.Namespace) -> Path:

@@ -103,10 +103,10 @@ def database_path(path: Path | None) -> Path:
     """
     if path is None:
         return LedgerConfig().database_path
-    return load(path, _AnySecret(os.environ)).ledger.database_path
+    return load(path, AnySecret(os.environ)).ledger.database_path
 
 
-class _AnySecret(UserDict[str, str]):
+class AnySecret(UserDict[str, str]):
     """An environment in which every name is set: looking at a ledger must not need the providers' keys."""
 
     def __missing__(self, name: str) -> str:

@@ -60,7 +60,7 @@ def decide(
     if said == SAID_NOTHING:
         user, metadata = subject.user, subject.metadata or None
     else:
-        user, metadata = _said_by_caller(subject, said)
+        user, metadata = said_by_caller(subject, said)
     facts = RequestFacts(operation, body)
     route = _allowed_route(call, subject, facts.alias)
     call.text_bytes = text_bytes = facts.text_bytes
@@ -111,7 +111,8 @@ def refused_entry(call: Call, subject: Subject, started_ns: int) -> LedgerRecord
     return row
 
 
-def _said_by_caller(subject: Subject, said: CallerSaid) -> tuple[str, dict[str, str] | None]:
+def said_by_caller(subject: Subject, said: CallerSaid) -> tuple[str, dict[str, str] | None]:
+    """The user and the tags of a call: what its headers say, under what the operator says of the key. Raises GatewayError, 400."""
     metadata_header, metadata_alias, user_header = said
     tags = request_metadata(metadata_header, metadata_alias)
     user = request_user(user_header)

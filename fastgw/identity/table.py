@@ -61,6 +61,10 @@ class KeyTable:
             self._known[presented] = subject
         return subject
 
+    def named(self, name: str) -> Subject | None:
+        """The subject of the key of this name. O(keys): for tools, not for calls."""
+        return next((subject for subject in self._subjects.values() if subject.key == name), None)
+
     def __len__(self) -> int:
         return len(self._subjects)
 

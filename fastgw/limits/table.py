@@ -20,6 +20,7 @@ from fastgw.limits.windows import NEVER_NS, window_at
 _MODES: Final = {"enforce": ENFORCES, "soft": SOFT, "audit": COUNTS}
 _KINDS: Final = {"requests": REQUESTS, "tokens": TOKENS, "concurrent": CONCURRENT}
 Entity = tuple[str, ...]
+Check = tuple[bytes, int, int, int, int, int, int, int]
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -53,23 +54,15 @@ def governing_limits(
 ) -> Governing:
     """``matched``: places in ``rows``, and whether each governs. ``value_of`` gives the value of a name that ``per`` may have."""
     applied: list[Applied] = []
-    checks: list[tuple[bytes, int, int, int, int, int, int, int]] = []
+    checks: list[Check] = []
     groups: dict[str, int] = {}
     for index, governs in matched:
         row = rows[index]
         entity = tuple(value_of(name) for name in row.per)
         group = groups.setdefault(row.group if row.group is not None else f"\0{index}", len(groups))
         mode = _MODES[row.mode] if governs else COUNTS
-        if isinstance(row, BudgetRow):
-            start_ns, until_ns = window_at(row.window, now_ns, zone)
-            key = budget_key(row, entity, start_ns)
-            checks.append((key, MONEY, mode, group, row.limit_nano_usd, 0, 0, until_ns))
-        else:
-            until_ns = NEVER_NS
-            kind = _KINDS[row.counts]
-            checks.append(
-                (_key(row.id, row.unit, entity), kind, mode, group, row.limit, row.period_ns, row.burst or row.limit, 0)
-            )
+        check, until_ns = check_of(row, entity, mode, group, now_ns, zone)
+        checks.append(check)
         applied.append(Applied(row, governs, entity, until_ns))
     budgets = [each.row for each in applied if isinstance(each.row, BudgetRow)]
     enforced = [
@@ -84,6 +77,16 @@ def governing_limits(
         bool(enforced) and all(row.clamp for row in enforced),
         f"x-fastgw-rules: {', '.join(each.row.id + ('' if each.governs else ';tracked') for each in applied)}\r\n".encode(),
     )
+
+
+def check_of(row: LimitRow, entity: Entity, mode: int, group: int, now_ns: int, zone: tzinfo) -> tuple[Check, int]:
+    """A row of a :class:`LimitSet`, and until when it holds."""
+    if isinstance(row, BudgetRow):
+        start_ns, until_ns = window_at(row.window, now_ns, zone)
+        key = budget_key(row, entity, start_ns)
+        return (key, MONEY, mode, group, row.limit_nano_usd, 0, 0, until_ns), until_ns
+    key = _key(row.id, row.unit, entity)
+    return (key, _KINDS[row.counts], mode, group, row.limit, row.period_ns, row.burst or row.limit, 0), NEVER_NS
 
 
 def budget_key(row: BudgetRow, entity: Entity, window_start_ns: int) -> bytes:

@@ -70,7 +70,10 @@ def test_every_key_is_documented_with_its_default_and_no_other() -> None:
     assert len(rows) == len(expected), "a key is documented twice"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.toml")), ids=lambda path: path.name)
+CONFIGS = [path for path in sorted((ROOT / "configs").glob("*.toml")) if not path.name.endswith(".test.toml")]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_example_is_a_good_configuration(path: Path, tmp_path: Path) -> None:
     names = re.findall(r'"env:([A-Z_]+)"', path.read_text("utf-8"))
     (tmp_path / "onprem.key").write_text("a-secret-of-the-server\n")

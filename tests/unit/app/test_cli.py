@@ -15,6 +15,7 @@ from fastgw.app import serve as serve_module
 from fastgw.app.cli import DEMO_PORT, config_path, main
 from fastgw.domain.errors import ConfigError
 from fastgw.ledger.writer import LedgerWriter
+from tests.unit.app.settings_text import PROVIDER_AND_KEY
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +56,23 @@ def test_the_configuration_is_the_argument_then_the_variable_then_the_file_here(
     monkeypatch.setenv("FASTGW_CONFIG", "named.toml")
     assert config_path(None) == Path("named.toml")
     assert config_path(Path("given.toml")) == Path("given.toml")
+
+
+def test_limits_are_explained_and_tested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "limits.toml"
+    budget = '[[budgets]]\nid = "b"\nlimit_usd = 0\nwindow = "day"\nwhen = { metadata = { env = "dev" } }\n'
+    config.write_text(PROVIDER_AND_KEY + budget)
+    asked = ["explain", "--config", str(config), "--key", "k", "--model", "up/gpt-4o"]
+    assert main(asked) == 0
+    assert main([*asked, "--metadata", "env=dev"]) == 0  # it costs nothing: nobody knows its price
+    assert "rule      b: governs" in capsys.readouterr().out
+    assert main(["explain", "--config", str(config), "--key", "nobody", "--model", "m"]) == 1
+    cases = tmp_path / "cases.toml"
+    cases.write_text('config = "limits.toml"\n[[cases]]\nkey = "k"\nmodel = "up/x"\n')
+    assert main(["test", str(cases)]) == 0
+    cases.write_text('[[cases]]\nkey = "k"\nmodel = "up/x"\nexpect = "b"\n')
+    assert main(["test", str(cases), "--config", str(config)]) == 1
+    assert "FAIL  case 0" in capsys.readouterr().out
 
 
 def test_serve_takes_its_file_and_workers(served: list[dict[str, Any]]) -> None:
