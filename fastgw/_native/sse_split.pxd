@@ -5,6 +5,7 @@ from fastgw._native.sse_grammar cimport Cursor, Lines
 cdef class SseTap:
     cdef Lines _lines
     cdef tuple _needles
+    cdef tuple _texts  # quoted names of members that hold text
     cdef bint _hide_usage
     cdef Py_ssize_t _max_event_bytes
     cdef bytearray _held  # the begun event, withheld from the client: an answer that is cut must not end inside one
@@ -13,6 +14,7 @@ cdef class SseTap:
     cdef Py_ssize_t _captured_bytes
     cdef readonly bint seen_done
     cdef long long _events
+    cdef readonly long long text_bytes
 
     cpdef bytes feed(self, bytes data)
     cpdef list take_captured(self)

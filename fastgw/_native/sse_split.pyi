@@ -52,7 +52,15 @@ class SseTap:
     larger than the bound, pass untouched and (the latter) unseen. Memory: twice `max_event_bytes`.
     """
 
-    def __new__(cls, needles: Sequence[bytes], hide_usage: bool = False, max_event_bytes: int = 1 << 18) -> SseTap: ...
+    def __new__(
+        cls,
+        needles: Sequence[bytes],
+        hide_usage: bool = False,
+        max_event_bytes: int = 1 << 18,
+        texts: Sequence[bytes] = (),
+    ) -> SseTap:
+        """``texts``: names of JSON members, whose string values are counted in `text_bytes`."""
+
     def feed(self, data: bytes) -> bytes:
         """What to forward now; `data` itself when nothing is changed or held back."""
 
@@ -75,6 +83,11 @@ class SseTap:
     @property
     def events(self) -> int:
         """Events with a data line that ended so far."""
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of the values of `texts` in the events that ended so far, as they are written; each that is not empty counts for at
+        least 3, which is a token."""
 
     @property
     def data_bytes(self) -> int:

@@ -25,6 +25,7 @@ cdef enum:
     USAGE = 0  # positions in CHUNK_MEMBERS
     CHOICES = 1
     CAPTURE_OVERHEAD_BYTES = 256  # what a captured event costs besides its payload, generously
+    TOKEN_BYTES = 3  # of text: the fewest that a token is estimated by
 
 cdef MemberTable CHUNK_MEMBERS = MemberTable((b"usage", b"choices"))
 
@@ -118,10 +119,11 @@ cdef class SseSplitter:
 
 @cython.final
 cdef class SseTap:
-    def __cinit__(self, needles, bint hide_usage=False, Py_ssize_t max_event_bytes=1 << 18):
+    def __cinit__(self, needles, bint hide_usage=False, Py_ssize_t max_event_bytes=1 << 18, texts=()):
         self._needles = tuple(needles)
         if not all(isinstance(needle, bytes) and needle for needle in self._needles):
             raise ValueError(f"needles: expected non-empty bytes, got {self._needles!r}")
+        self._texts = tuple([b'"%b"' % name for name in texts])
         if max_event_bytes < 1:
             raise ValueError(f"max_event_bytes: expected at least 1, got {max_event_bytes}")
         self._hide_usage = hide_usage
@@ -226,7 +228,9 @@ cdef class SseTap:
         cdef Cursor p = <Cursor>PyBytes_AS_STRING(source) + begin
         cdef Cursor end = p + (cut - begin)
         cdef bint capture = has_needle and self._has_needle(p, end)
-        cdef bytes payload
+        cdef bytes payload, name
+        for name in self._texts:
+            self.text_bytes += bytes_of_text(p, end, name)
         if not capture and not (self._hide_usage and find_needle(p, end, b'"usage"', 7) != NULL):
             return 0
         payload = payload_of(p, end)
@@ -261,6 +265,29 @@ cdef class SseTap:
         start, stop = spans.member_span(USAGE)
         cut_payload(p, end, begin, start, stop, edits)
         return kind == KIND_OBJECT
+
+
+cdef Py_ssize_t bytes_of_text(Cursor p, Cursor end, bytes name) noexcept:
+    # The size of the string values behind a quoted name, as they are written; at least a token's worth each, but for empty ones.
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+    cdef Cursor text = <Cursor>PyBytes_AS_STRING(name)
+    cdef Py_ssize_t found = 0
+    cdef Cursor begin
+    while True:
+        p = find_needle(p, end, text, size)
+        if p == NULL:
+            return found
+        p = skip_space(p + size, end)
+        if p >= end or p[0] != c":":
+            continue
+        p = skip_space(p + 1, end)
+        if p >= end or p[0] != c'"':
+            continue
+        p = begin = p + 1
+        while p < end and p[0] != c'"':
+            p += 2 if p[0] == c"\\" else 1
+        if p > begin:
+            found += max(min(p, end) - begin, TOKEN_BYTES)
 
 
 cdef bint is_hit(Cursor p, Cursor end, bytes needle) noexcept:

@@ -38,6 +38,15 @@ _OPENAI_NEEDLES: Final = (b'"usage"', b'data: {"error"', b'data:{"error"')
 _RESPONSES_NEEDLES: Final = (b'"usage"', b"event: error", b"response.failed")
 _ANTHROPIC_NEEDLES: Final = (b'"usage"', b"message_stop", b"event: error")
 
+_TEXTS: Final[dict[Operation, tuple[bytes, ...]]] = {
+    "chat": (b"content", b"reasoning_content", b"reasoning", b"refusal", b"arguments"),
+    "complete": (b"text",),
+    "respond": (b"delta",),
+    "message": (b"text", b"thinking", b"partial_json"),
+    "embed": (),
+    "count_tokens": (),
+}
+"""Members of a stream's events that hold output: what is estimated where a provider never said what was used."""
 _RESPONSES_END: Final = frozenset({b"response.completed", b"response.incomplete", b"response.failed"})
 NOTHING: Final = Usage()
 MAX_TIER_BYTES: Final = 64
@@ -178,7 +187,7 @@ class StreamMeter:
             needles = _ANTHROPIC_NEEDLES
         elif operation == "respond":
             needles = _RESPONSES_NEEDLES
-        self._tap = SseTap(needles, hide_usage)
+        self._tap = SseTap(needles, hide_usage, texts=_TEXTS[operation])
         self._anthropic = AnthropicStreamUsage() if operation == "message" else None
         self._reading: Reading = NOTHING, "none"
         self.ended = False
@@ -202,13 +211,13 @@ class StreamMeter:
         usage, source = self._read()
         if source == "reported" and (self._anthropic is None or self._anthropic.is_output_final):
             return usage, source
-        filled = fill_missing(usage, text_bytes, self._tap.data_bytes, output_is_final=source != "none" and self.ended)
+        filled = fill_missing(usage, text_bytes, self._tap.text_bytes, output_is_final=source != "none" and self.ended)
         return filled, source if filled is usage and source != "none" else "estimated"
 
     def cut(self, text_bytes: int) -> Reading:
         """The usage of a stream that ended here. Nothing came, nothing is charged but the prompt."""
         usage, source = self._read()
-        filled = fill_missing(usage, text_bytes, self._tap.data_bytes, output_is_final=False)
+        filled = fill_missing(usage, text_bytes, self._tap.text_bytes, output_is_final=False)
         return filled, source if filled is usage and source != "none" else "estimated"
 
     def _read(self) -> Reading:

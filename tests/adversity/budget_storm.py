@@ -140,10 +140,10 @@ async def until_released(gateway: Gateway, outcome: Outcome, number: int) -> Non
     began_s = time.monotonic()
     while True:
         state = (await asyncio.to_thread(states, gateway)).get(f"round-{number}")
-        if state is None or state["reserved_usd"] == "0":
+        if state is not None and state["reserved_usd"] == "0":
             break
         if time.monotonic() - began_s > QUIET_S:
-            outcome.findings.append(f"round {number}: {state['reserved_usd']} USD are still held after {QUIET_S} s")
+            outcome.findings.append(f"round {number}: not released after {QUIET_S} s: {state}")
             break
         await asyncio.sleep(0.05)
     outcome.slowest_release_s = max(outcome.slowest_release_s, time.monotonic() - began_s)

@@ -283,3 +283,21 @@ def test_arguments_are_checked() -> None:
     for call in (SseSplitter().feed, SseTap([]).feed, event_payload, event_name):
         with pytest.raises(TypeError):
             call(None)  # type: ignore[arg-type]
+
+
+def test_text_is_counted_as_it_is_written_wherever_the_pieces_end() -> None:
+    stream = (
+        b'data: {"x":{"content":""}}\n\n'
+        b'data: {"x":{"content":"four", "other":"ignored"}}\n\n'
+        b'data: {"content" : "a\\"b\\n"}\n\n'
+        b'data: {"content":null,"text":"content"}\n\n'
+        b'data: {"content":"!","y":"content"}\n\n'
+        b'data: {"content":"never ended\n\n'
+    )
+    counted = 4 + 6 + 3 + len("never ended")
+    for size in (1, 7, len(stream)):
+        tap = SseTap([b"needle"], texts=[b"content"])
+        for start in range(0, len(stream), size):
+            tap.feed(stream[start : start + size])
+        assert tap.text_bytes in (counted, counted + 1, counted + 2)
+    assert SseTap([b"needle"]).text_bytes == 0

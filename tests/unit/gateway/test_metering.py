@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from fastgw.domain.operation import OPERATIONS, Operation
@@ -165,6 +167,26 @@ def test_a_stream_that_was_cut_has_a_usage_wherever_it_was(operation: Operation,
         usage, _ = meter.cut(TEXT_BYTES)
         assert usage.input_tokens in (7, 10)
         assert meter.ended or not stream[:cut].endswith(b"[DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    ("operation", "event_of"),
+    [
+        ("chat", '{{"id":"chatcmpl-1","choices":[{{"index":0,"delta":{{"content":{}}},"finish_reason":null}}]}}'),
+        ("chat", '{{"choices":[{{"delta":{{"tool_calls":[{{"function":{{"arguments": {}}}}}]}}}}]}}'),
+        ("complete", '{{"choices":[{{"text":{},"index":0}}]}}'),
+        ("respond", '{{"type":"response.output_text.delta","delta":{}}}'),
+        ("message", '{{"type":"content_block_delta","delta":{{"type":"text_delta","text":{}}}}}'),
+        ("message", '{{"type":"content_block_delta","delta":{{"type":"input_json_delta","partial_json":{}}}}}'),
+    ],
+)
+def test_what_was_cut_is_estimated_by_its_text_and_not_by_its_envelope(operation: Operation, event_of: str) -> None:
+    words = ["", "Hello", " w", 'o"rld', " \\n", "!"]
+    meter = StreamMeter(operation, hide_usage=True)
+    for word in words:
+        meter.feed(data(event_of.format(json.dumps(word)).encode()))
+    tokens = sum(len(word) > 0 for word in words)
+    assert tokens <= meter.cut(TEXT_BYTES)[0].output_tokens <= 2 * tokens
 
 
 def test_nothing_but_the_prompt_is_charged_of_a_stream_that_never_began() -> None:

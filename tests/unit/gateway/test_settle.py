@@ -203,7 +203,8 @@ def test_what_was_reported_before_the_cut_counts(play: Play) -> None:
         path="/v1/messages",
     )
     start = b'event: message_start\ndata: {"type":"message_start","message":{"usage":%b}}\n\n'
-    play.answer(stream_head(), chunk(start % b'{"input_tokens":700,"output_tokens":1}'), account="claude")
+    delta = b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"a dozen bytes"}}\n\n'
+    play.answer(stream_head(), chunk(start % b'{"input_tokens":700,"output_tokens":1}' + delta), account="claude")
     play.client.lose()
     assert (play.row.input_tokens, play.row.usage_source, play.row.error_code) == (700, "estimated", "client_gone")
     assert play.row.output_tokens > 1, "the bytes that came are worth more than the provisional count"
