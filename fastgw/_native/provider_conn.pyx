@@ -230,9 +230,10 @@ cdef class ProviderConn(Timer):
     def expect_end(self, long long within_ns):
         """Nothing more is expected: the total deadline moves to this soon."""
         cdef long long deadline_ns = monotonic_ns() + within_ns
-        if self._state == BODY and deadline_ns < self._total_deadline_ns:
+        if (self._state == BODY or self._state == SENT) and deadline_ns < self._total_deadline_ns:
             self._total_deadline_ns = deadline_ns
-            self.arm(self._pool._wheel, deadline_ns)
+            if self._state == BODY or deadline_ns < self._first_byte_deadline_ns:
+                self.arm(self._pool._wheel, deadline_ns)
 
     def abort(self):
         if self._state == IDLE and self in self._pool._idle:

@@ -97,6 +97,8 @@ class Builder:
             accounts=routes,
             pricing=Pricing(settings),
             limiter=limiter_of(settings),
+            drain_ns=settings.server.disconnect_drain_ns,
+            drain_bytes=settings.server.disconnect_drain_kib * 1024,
         )
         for name, account in self._accounts.items():
             if accounts.get(name) is not account:

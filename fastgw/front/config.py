@@ -6,7 +6,7 @@ Every number has a hard range, so that a limit cannot be switched off by a large
 from __future__ import annotations
 
 from datetime import UTC, tzinfo
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -33,6 +33,9 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     keep_alive_s: Seconds = 75
     write_timeout_s: Seconds = 60
     drain_s: Annotated[float, Meta(ge=0, le=86_400)] = 30
+    on_disconnect: Literal["estimate", "drain"] = "estimate"
+    disconnect_drain_s: Seconds = 30
+    disconnect_drain_kib: Annotated[int, Meta(ge=1, le=1_048_576)] = 1024
 
     @property
     def address(self) -> Address:
@@ -68,6 +71,11 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     @property
     def write_timeout_ns(self) -> int:
         return int(self.write_timeout_s * 1e9)
+
+    @property
+    def disconnect_drain_ns(self) -> int:
+        """How long an answer is read on that nobody waits for; 0: not at all."""
+        return int(self.disconnect_drain_s * 1e9) if self.on_disconnect == "drain" else 0
 
     @property
     def drain_ns(self) -> int:

@@ -28,6 +28,7 @@ from fastgw.gateway import settle
 from fastgw.gateway.admission import decide, refused_entry
 from fastgw.gateway.attempts import call_provider
 from fastgw.gateway.context import Call
+from fastgw.gateway.drain import drain
 from fastgw.gateway.ports import Recorder, Responder
 from fastgw.gateway.relay import relay, relay_at_once
 from fastgw.gateway.snapshot import Snapshot
@@ -80,6 +81,7 @@ class Pipeline:
         except GatewayError as error:
             self._fail(call, error)
         except ClientGone:
+            await drain(call, self._recorder)
             self._give_up(call, CLIENT_CLOSED_STATUS, "client_gone")
         except NativeError as error:
             self._fail(call, upstream_error(call.provider, error) if call.sent_at_ns else client_error(error))

@@ -10,7 +10,7 @@ from fastgw.gateway.snapshot cimport Route
 from fastgw._native.clock cimport monotonic_ns
 
 cpdef bint relay_at_once(Call call, Admission admission, ProviderConn answer, object recorder) except -1
-cdef bint _is_event_stream(ResponseHead head) except -1
+cpdef bint is_event_stream(ResponseHead head) except -1
 cdef object _settle_whole(Call call, Route route, ResponseHead head, bytes body, object recorder)
 cdef object _reply(Call call, Route route, ResponseHead head, bytes body)
 cdef object _start(Call call, Route route, ResponseHead head, long long length)

@@ -39,7 +39,7 @@ def relay_at_once(call: Call, admission: Admission, answer: Answer, recorder: Re
         GatewayError: the answer is no JSON object.
     """
     head = answer.head
-    if head.status != 200 or recorder.durable is not None or (admission.streaming and _is_event_stream(head)):
+    if head.status != 200 or recorder.durable is not None or (admission.streaming and is_event_stream(head)):
         return False
     body = answer.take_whole(WHOLE_BODY_BYTES)
     if body is None:
@@ -60,7 +60,7 @@ async def relay(call: Call, admission: Admission, answer: Answer, recorder: Reco
     route = admission.route
     if not 200 <= head.status < 300:
         await _relay_refusal(call, route, answer, recorder)
-    elif admission.streaming and _is_event_stream(head):
+    elif admission.streaming and is_event_stream(head):
         await _relay_stream(call, admission, answer, recorder)
     else:
         meter = call.meter = PlainMeter(call.operation)
@@ -80,7 +80,8 @@ async def _on_disk(recorder: Recorder) -> None:
         await recorder.durable()
 
 
-def _is_event_stream(head: ResponseHead) -> bool:
+def is_event_stream(head: ResponseHead) -> bool:
+    """Whether the answer is a stream of server-sent events."""
     return (head.header(b"content-type") or b"").lower().startswith(b"text/event-stream")
 
 

@@ -26,6 +26,8 @@ cdef class Snapshot:
     cdef readonly KeyTable keys
     cdef readonly object aliases
     cdef readonly object limiter
+    cdef readonly long long drain_ns
+    cdef readonly long long drain_bytes
     cdef object _accounts
     cdef object _pricing
     cdef dict _memo

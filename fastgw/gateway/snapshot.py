@@ -66,11 +66,12 @@ class Route:
 
 
 class Snapshot:
-    """One configuration, ready to serve. ``version`` counts reloads; ``limiter`` is None when nothing limits."""
+    """One configuration, ready to serve. ``version`` counts reloads; ``limiter`` is None when nothing limits; an answer whose
+    client has gone is read on for ``drain_ns`` and ``drain_bytes``, 0: not at all."""
 
-    __slots__ = ("_accounts", "_memo", "_pricing", "aliases", "keys", "limiter", "version")
+    __slots__ = ("_accounts", "_memo", "_pricing", "aliases", "drain_bytes", "drain_ns", "keys", "limiter", "version")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name, and in one place
         self,
         *,
         version: int,
@@ -79,6 +80,8 @@ class Snapshot:
         accounts: Mapping[str, AccountRoute],
         pricing: Pricing,
         limiter: Limiter | None = None,
+        drain_ns: int = 0,
+        drain_bytes: int = 0,
     ) -> None:
         self.version: Final = version
         self.keys: Final = keys
@@ -86,6 +89,8 @@ class Snapshot:
         self._accounts = accounts
         self._pricing = pricing
         self.limiter: Final = limiter
+        self.drain_ns: Final = drain_ns
+        self.drain_bytes: Final = drain_bytes
         self._memo: dict[tuple[str, Operation], Route] = {}
 
     def route(self, alias: str, operation: Operation) -> Route:

@@ -189,6 +189,8 @@ class Play:
             },
             pricing=Pricing(settings),
             limiter=limiter_of(settings),
+            drain_ns=settings.server.disconnect_drain_ns,
+            drain_bytes=settings.server.disconnect_drain_kib * 1024,
         )
         counters = WorkerCounters(self.counter_map, 0, 1)
         self.pipeline = Pipeline(
