@@ -23,7 +23,7 @@ BUILT := fastgw/_native/_build_kind.txt
 SPINE := $(filter-out fastgw/_native/%,$(wildcard fastgw/*/*.pxd))
 NATIVE := $(wildcard fastgw/_native/*.pyx fastgw/_native/*.pxd) $(SPINE) $(SPINE:.pxd=.py)
 
-.PHONY: help dev build fix lint stubs test run wheel wheel-check corpus asan fuzz cov bench bench-proxy count soak storm reload-storm budget-storm prices ci clean
+.PHONY: help dev build fix lint stubs test run wheel wheel-check corpus asan fuzz cov bench bench-proxy count soak storm reload-storm budget-storm abort-storm prices ci clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -106,6 +106,10 @@ wheel-check: wheel  ## install the wheel where there is no compiler and no sourc
 
 reload-storm: dev  ## reload every second for a minute under load: [ARGS=--seconds N]
 	@$(PY) -m tests.adversity.reload_storm $(ARGS)
+
+abort-storm: dev  ## clients that leave at every moment: [ARGS=--calls N]
+	@$(PY) -m tests.adversity.abort_storm $(or $(ARGS),--calls 10000)
+	@$(PY) -m tests.adversity.abort_storm --drain $(or $(ARGS),--calls 10000)
 
 budget-storm: dev  ## 200 clients on budgets with room for 37 calls, and again with kills: [ARGS=--rounds N]
 	@$(PY) -m tests.adversity.budget_storm $(or $(ARGS),--rounds 1000)

@@ -74,7 +74,9 @@ class Gateway:
     """One configuration, and the gateway that runs with it, if one does. Its ledger outlives it."""
 
     def __init__(self, folder: Path, mock: MockProvider, ledger_lines: str = "", db_path: Path | None = None) -> None:
-        self.port, self.admin_port = quiet_port(), quiet_port()
+        self.port = self.admin_port = quiet_port()
+        while self.admin_port == self.port:
+            self.admin_port = quiet_port()
         self.db_path = db_path or folder / "ledger.db"
         self.segments = self.db_path.with_name(self.db_path.name + ".segments")
         self.config = folder / "fastgw.toml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.adversity import budget_storm
+from tests.adversity import abort_storm, budget_storm
 from tests.adversity.kill_storm import STORMS, run_storm, table
 
 ROUNDS = {"worker": 5, "everything": 3, "bookkeeper": 3, "supervisor": 2, "group TERM": 2}
@@ -25,3 +25,11 @@ def test_budgets_are_kept_and_nobody_is_refused_for_nothing(kills: bool) -> None
     assert outcome.findings == []
     assert outcome.admitted > 0
     assert outcome.refused > 0
+
+
+@pytest.mark.parametrize("drain", [False, True])
+def test_who_leaves_is_charged_once_and_holds_nothing(drain: bool) -> None:
+    """The short form of ``python -m tests.adversity.abort_storm``."""
+    outcome = abort_storm.run(300, drain=drain)
+    assert outcome.findings == []
+    assert outcome.estimated == 0 if drain else outcome.estimated > 0
