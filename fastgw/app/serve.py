@@ -28,7 +28,7 @@ from fastgw.telemetry.stats_page import StatsPage
 
 KEY_FILE = "fastgw.key"
 COUNTERS = 1 << 16
-HOLDS_PER_WORKER = 1 << 14
+HOLDS_PER_WORKER = 1 << 15
 
 
 def serve(path: Path | None, *, demo_port: int | None = None, workers: int | None, env: Mapping[str, str]) -> int:

@@ -27,7 +27,7 @@ from typing import Any
 import httpx
 
 from fastgw.domain.money import NANO_PER_USD
-from tests.adversity.gateway import ADMIN_TOKEN, KEY, Gateway, gateway_and_mock, wait_until
+from tests.adversity.gateway import ADMIN_TOKEN, KEY, WORKERS, Gateway, gateway_and_mock, wait_until
 from tests.adversity.kill_storm import say
 from tests.wire.processes import MockProvider
 
@@ -213,11 +213,11 @@ def check(gateway: Gateway, mock: MockProvider, outcome: Outcome, limit: int, wo
         outcome.findings.append(f"{outcome.false_refusals} budgets refused what would have fitted")
 
 
-def run(rounds: int, *, kills: bool, seed: int = 1) -> Outcome:
+def run(rounds: int, *, kills: bool, seed: int = 1, workers: int = 4) -> Outcome:
     """One storm from a fresh start. Raises ``AssertionError`` when it cannot go on."""
     outcome = Outcome()
     with tempfile.TemporaryDirectory(prefix="fastgw-budget-") as name, gateway_and_mock(Path(name)) as (gateway, mock):
-        plain = gateway.config.read_text()
+        plain = gateway.config.read_text().replace(f"workers = {WORKERS}", f"workers = {workers}")
         gateway.config.write_text(plain + PROBE)
         gateway.start()
         worst = worst_case(gateway)
