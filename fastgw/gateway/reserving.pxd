@@ -11,7 +11,7 @@ from fastgw.spend.estimate cimport estimate_tokens
 
 
 @cython.locals(
-    subject=Subject, now_ns=cython.longlong, text_bytes=cython.longlong, input_tokens=cython.longlong,
+    subject=Subject, now_ns=cython.longlong, input_tokens=cython.longlong,
     output_tokens=cython.longlong, cap_tokens=cython.longlong
 )
 cpdef long long reserve(

@@ -23,6 +23,9 @@ from fastgw.spend.estimate import estimate_tokens
 
 STRICT_OUTPUT_TOKENS: Final = 32_768
 """What a call that names no cap is given where a strict budget governs."""
+STRICT_IMAGE_TOKENS: Final = 50_000
+"""An image by its address has few bytes and may be many tokens: 48,169 for the largest that gpt-4o-mini takes
+(https://platform.openai.com/docs/guides/images-vision: 2,833, and 5,667 for each of 8 tiles)."""
 MAX_CLAMPS: Final = 3
 """How often a call tries again with less output, when others take money between two tries."""
 
@@ -50,8 +53,7 @@ def reserve(  # noqa: PLR0913 - all that is known about a call
     governing = limiter.governing(call, subject, user, facts.alias, route, metadata, now_ns)
     if not governing.applied:
         return 0
-    text_bytes = facts.text_bytes
-    input_tokens = min(text_bytes, MAX_COUNT) if governing.strict else estimate_tokens(text_bytes)
+    input_tokens = _most_input_tokens(facts, body) if governing.strict else estimate_tokens(facts.text_bytes)
     output_tokens = facts.output_cap_tokens or default_output_tokens
     cap_tokens = 0
     if governing.strict and not facts.output_cap_tokens and default_output_tokens:
@@ -76,6 +78,10 @@ def reserve(  # noqa: PLR0913 - all that is known about a call
             raise refusal_error(governing, found, call.dialect, needed, now_ns)
         output_tokens = cap_tokens = buys
     raise AssertionError("the last try returns or refuses")
+
+
+def _most_input_tokens(facts: RequestFacts, body: bytes) -> int:
+    return min(facts.text_bytes + STRICT_IMAGE_TOKENS * body.count(b'"image'), MAX_COUNT)
 
 
 def _ceilings(

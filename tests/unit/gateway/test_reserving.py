@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from fastgw.gateway.reserving import STRICT_OUTPUT_TOKENS
+from fastgw.gateway.reserving import STRICT_IMAGE_TOKENS, STRICT_OUTPUT_TOKENS
 from tests.unit.gateway.playbook import CHAT, COST_NANO_USD, DONE, STREAM, USAGE_EVENT, Play, chunk, plain, stream_head
 
 BUDGET = '[[budgets]]\nid = "b"\nwindow = "day"\nlimit_usd = '
@@ -68,6 +68,13 @@ def test_a_strict_budget_reserves_a_token_a_byte_and_caps_who_names_no_cap() -> 
     play.ask(CHAT)
     assert sent_body(play)["max_tokens"] == STRICT_OUTPUT_TOKENS
     assert play.counter_map.held() == (1, 1000 * len("gptuserhello") + 2000 * STRICT_OUTPUT_TOKENS)
+
+
+def test_a_strict_budget_reserves_for_images_that_have_few_bytes() -> None:
+    play = Play(BUDGET + "1\nstrict = true\n")
+    image = {"type": "image_url", "image_url": {"url": "https://a.test/b.png"}}
+    play.ask({**CHAT, "max_tokens": 1, "messages": [{"role": "user", "content": [image]}]})
+    assert play.counter_map.held()[1] > 1000 * STRICT_IMAGE_TOKENS
 
 
 def test_a_strict_budget_refuses_what_has_no_price() -> None:
