@@ -218,7 +218,9 @@ class StreamMeter:
         """The usage of a stream that ended here. Nothing came, nothing is charged but the prompt."""
         usage, source = self._read()
         filled = fill_missing(usage, text_bytes, self._tap.text_bytes, output_is_final=False)
-        return filled, source if filled is usage and source != "none" else "estimated"
+        # Anthropic's first count of the output is provisional: it is no report, also where nothing more has come.
+        is_report = source != "none" and (self._anthropic is None or self._anthropic.is_output_final)
+        return filled, source if filled is usage and is_report else "estimated"
 
     def _read(self) -> Reading:
         return self._anthropic.result() if self._anthropic is not None else self._reading

@@ -189,6 +189,14 @@ def test_what_was_cut_is_estimated_by_its_text_and_not_by_its_envelope(operation
     assert tokens <= meter.cut(TEXT_BYTES)[0].output_tokens <= 2 * tokens
 
 
+def test_a_provisional_count_is_no_report() -> None:
+    meter = StreamMeter("message", hide_usage=False)
+    start = b'{"type":"message_start","message":{"usage":{"input_tokens":7,"output_tokens":3}}}'
+    meter.feed(event(b"message_start", start))
+    usage, source = meter.cut(TEXT_BYTES)
+    assert (usage.input_tokens, usage.output_tokens, source) == (7, 3, "estimated")
+
+
 def test_nothing_but_the_prompt_is_charged_of_a_stream_that_never_began() -> None:
     usage, source = StreamMeter("chat", hide_usage=True).cut(TEXT_BYTES)
     assert (usage.input_tokens, usage.output_tokens, source) == (10, 0, "estimated")
