@@ -248,7 +248,10 @@ def test_a_killed_worker_gives_back_what_it_held(mock_provider: MockProvider, tm
 
 
 def call_that_is_cut(gateway: Gateway) -> None:
-    assert status(gateway, "mock-openai/mock-small+ttft_ms=15000") == 0
+    # Whoever looks whether the slot is taken takes it now and then.
+    while (found := status(gateway, "mock-openai/mock-small+ttft_ms=15000")) == 429:
+        pass
+    assert found == 0
 
 
 def status(gateway: Gateway, model: str = "chat") -> int:
