@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from fastgw.app.policy import Case, explain, run_cases
 from fastgw.domain.errors import ConfigError
 from tests.unit.app.settings_text import PROVIDER_AND_KEY
 
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[3]
 LIMITS = """
 [[prices]]
@@ -55,7 +57,7 @@ def test_the_examples_do_what_they_say() -> None:
 
 
 def test_every_rule_is_explained(config: Path) -> None:
-    text, is_allowed = explain(config, Case(key="k", model="up/m", user="ada"))
+    text, is_allowed = explain(config, Case(key="k", model="up/m", user="ada", at=NOON))
     assert is_allowed
     assert "target    up/m" in text
     assert "rule      day: governs, enforce, 1 USD usd_per_day for user=ada" in text
@@ -64,7 +66,7 @@ def test_every_rule_is_explained(config: Path) -> None:
 
 
 def test_what_refuses_is_told_with_its_reason(config: Path) -> None:
-    text, is_allowed = explain(config, Case(key="k", model="nobody/m"))
+    text, is_allowed = explain(config, Case(key="k", model="nobody/m", at=NOON))
     assert not is_allowed
     assert "verdict   model_not_found: " in text
 
