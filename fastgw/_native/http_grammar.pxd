@@ -4,9 +4,12 @@
 # Owns: the grammar of these values. Invariant: no look-ahead past `end`, no Python object touched. Does not decide
 # what a message makes of the answer, nor which error it is: that is http_head.
 
+from libc.string cimport memcmp
+
 from fastgw._native.ascii cimport (
     COLON, COMMA, HOST_BYTE, TOKEN_BYTE, equals_lower, is_digit, is_in, lower, skip, skip_blanks,
 )
+from fastgw._native.byte_search cimport find_needle
 
 cdef enum:
     VERSION_SHORT = -1      # bytes are missing
@@ -109,3 +112,20 @@ cdef inline bint lists_token(
         if at < end:
             at += 1
     return False
+
+
+cdef enum:
+    SMALL_READ_BYTES = 4096
+
+
+cdef inline Py_ssize_t behind_head(const unsigned char* data, Py_ssize_t size) noexcept nogil:
+    # Where what looks like a head ends; all of it when nothing does, or when copying it is quicker than looking.
+    cdef const unsigned char* end = NULL
+    if size > SMALL_READ_BYTES:
+        end = find_needle(data, data + size, <const unsigned char*>b"\r\n\r\n", 4)
+    return size if end == NULL else end + 4 - data
+
+
+cdef inline bint is_timeout(const unsigned char* data, Py_ssize_t size) noexcept nogil:
+    # What servers say before they close a connection that nobody used: no answer to anybody.
+    return size >= 12 and memcmp(data, b"HTTP/1.", 7) == 0 and memcmp(data + 8, b" 408", 4) == 0

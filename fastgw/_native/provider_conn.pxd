@@ -15,8 +15,11 @@ cdef class ProviderPool:
     cdef int _max_headers
     cdef long long _max_body_bytes
     cdef long long _idle_connection_ns
+    cdef long long _distrusted_until_ns
     cdef readonly Py_ssize_t open
     cpdef ProviderConn take_idle(self)
+    cdef object _drop_idle(self)
+    cdef object _distrust(self)
     cdef object _give_back(self, ProviderConn connection)
 
 cdef class ProviderConn(Timer):
@@ -46,6 +49,7 @@ cdef class ProviderConn(Timer):
         self, bytes data, bytes rest, long long first_byte_ns, long long idle_ns, long long total_deadline_ns
     )
     cdef object _receive(self, const unsigned char* data, Py_ssize_t size)
+    cdef object _spill(self)
     cdef Py_ssize_t _read_head(self, bytes data) except -1
     cdef object _read_body(self, const unsigned char* data, Py_ssize_t size)
     cdef object _fail(self, error)

@@ -9,7 +9,10 @@ from fastgw._native.timers import Timer, TimerWheel
 
 @final
 class ProviderPool:
-    """Idle connections to one address, last used first. Opening and queueing are the caller's. Times in ns, sizes in bytes."""
+    """Idle connections to one address, last used first. Opening and queueing are the caller's. Times in ns, sizes in bytes.
+
+    After an answer that nobody asked for on any of its connections, it keeps none for a minute.
+    """
 
     def __new__(
         cls,

@@ -2,11 +2,13 @@
 #
 # States: IDLE (in the pool) -> SENT (request written) -> BODY (head read) -> ENDED (whole answer read) -> IDLE again, or CLOSED.
 # Invariant: a connection goes back to the pool only after a whole answer, with nothing left over and nothing left to write.
-# Bytes that arrive in IDLE close it: an answer nobody asked for must never meet the next request.
+# Bytes that arrive in IDLE close it: an answer nobody asked for must never meet the next request. They may also come too late for
+# that, so who once answers more than was asked is not trusted with a second request on a connection for a while.
 cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from fastgw._native.http_body cimport BodyReader
+from fastgw._native.http_grammar cimport behind_head, is_timeout
 from fastgw._native.http_head cimport ResponseHead, response_head
 from fastgw._native.lane cimport Wait
 from fastgw._native.timers cimport Timer, TimerWheel, monotonic_ns
@@ -26,21 +28,10 @@ cdef enum:
     WANTS_CHUNK = 2
     WANTS_BODY = 3
 
+cdef long long DISTRUST_NS = 60_000_000_000
+
 cdef enum:
-    SMALL_READ_BYTES = 4096
     READ_BYTES = 65536       # one read; with as much unread again, what a stalled stream holds on this side
-
-
-cdef extern from "<string.h>" nogil:
-    void* memmem(const void* text, size_t text_size, const void* needle, size_t needle_size)
-
-
-cdef inline Py_ssize_t behind_head(const unsigned char* data, Py_ssize_t size) noexcept nogil:
-    # Where what looks like a head ends; all of it when nothing does, or when copying it is quicker than looking.
-    cdef const unsigned char* end = NULL
-    if size > SMALL_READ_BYTES:
-        end = <const unsigned char*>memmem(data, size, b"\r\n\r\n", 4)
-    return size if end == NULL else end + 4 - data
 
 
 @cython.final
@@ -77,19 +68,28 @@ cdef class ProviderPool:
         return ProviderConn(self)
 
     def close(self):
-        cdef ProviderConn connection
         self._max_idle = 0
+        self._drop_idle()
+
+    cdef object _drop_idle(self):
+        cdef ProviderConn connection
         idle = self._idle
         self._idle = []
         for connection in idle:
             connection.abort()
 
+    cdef object _distrust(self):
+        # Who answered more than was asked may do so again, when the connection is another client's already.
+        self._distrusted_until_ns = monotonic_ns() + DISTRUST_NS
+        self._drop_idle()
+
     cdef object _give_back(self, ProviderConn connection):
-        if len(self._idle) >= self._max_idle:
+        cdef long long now_ns = monotonic_ns()
+        if len(self._idle) >= self._max_idle or now_ns < self._distrusted_until_ns:
             connection.abort()
             return
         connection._state = IDLE
-        connection.arm(self._wheel, monotonic_ns() + self._idle_connection_ns)
+        connection.arm(self._wheel, now_ns + self._idle_connection_ns)
         self._idle.append(connection)
         if self._freed is not None:
             self._freed()
@@ -275,17 +275,23 @@ cdef class ProviderConn(Timer):
                 if size and self._state == BODY:
                     self._read_body(data, size)
                 elif size:
-                    self._surplus = True
+                    self._spill()
             except (HttpSyntaxError, HttpLimitError) as error:
                 self._fail(error)
                 return
         elif self._state == ENDED:
-            self._surplus = True
+            self._spill()
             return
         else:
+            if self._state == IDLE and not is_timeout(data, size):
+                self._pool._distrust()
             self.abort()
             return
         self._deliver()
+
+    cdef object _spill(self):
+        self._surplus = True
+        self._pool._distrust()
 
     cdef Py_ssize_t _read_head(self, bytes data) except -1:
         cdef Py_ssize_t at = 0
@@ -316,7 +322,7 @@ cdef class ProviderConn(Timer):
                 self._chunks.append(payload if payload_size == size else payload[:payload_size])
                 self._buffered_bytes += payload_size
             if consumed < size:
-                self._surplus = True
+                self._spill()
         if self._reader.done:
             self._state = ENDED
             self.disarm()
@@ -353,13 +359,9 @@ cdef class ProviderConn(Timer):
             self._wanted = WANTS_NOTHING
             self._wait.wake(None)
             return
-        if wanted == WANTS_CHUNK and self._buffered_bytes:
+        if wanted == WANTS_CHUNK and (self._buffered_bytes or self._state == ENDED):
             self._wanted = WANTS_NOTHING
-            self._wait.wake(self._take())
-            return
-        if wanted == WANTS_CHUNK and self._state == ENDED:
-            self._wanted = WANTS_NOTHING
-            self._wait.wake(None)
+            self._wait.wake(self._take() if self._buffered_bytes else None)
             return
         if wanted == WANTS_BODY and self._failure is None and (
             self._state == ENDED or self._buffered_bytes > self._body_limit_bytes

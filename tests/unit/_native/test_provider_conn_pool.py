@@ -119,6 +119,41 @@ def test_surplus_behind_a_whole_answer_is_found_before_release() -> None:
     assert provider.transport.aborted
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_who_answers_twice_gets_one_request_a_connection(late: bool) -> None:
+    provider = Provider()
+    exchange(provider)
+    other = provider.pool.connection()
+    transport = FakeTransport(other)
+    other.give_back()
+    if late:
+        provider.transport.receive(PLAIN)
+    else:
+        assert provider.pool.take_idle() is other
+        assert provider.pool.take_idle() is provider.conn
+        other.give_back()
+        provider.send()
+        provider.all()
+        provider.transport.receive(PLAIN + PLAIN)
+        provider.conn.release()
+    assert transport.aborted, "it may have a second answer under way too"
+    assert provider.pool.idle == 0
+    third = provider.pool.connection()
+    FakeTransport(third)
+    third.give_back()
+    assert provider.pool.idle == 0
+
+
+def test_a_server_that_says_that_it_has_waited_long_enough_is_trusted() -> None:
+    provider = Provider()
+    exchange(provider)
+    other = provider.pool.connection()
+    FakeTransport(other)
+    other.give_back()
+    provider.transport.receive(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+    assert provider.pool.idle == 1
+
+
 def test_a_full_pool_closes_what_comes_back() -> None:
     provider = Provider(max_idle=1)
     second = provider.pool.connection()
