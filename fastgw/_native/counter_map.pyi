@@ -9,8 +9,9 @@ from typing import final
 class CounterMap:
     """Made before the workers are forked, and shared by them. Each call takes the lock for less than a microsecond."""
 
-    def __new__(cls, slots: int, workers: int, holds_per_worker: int) -> CounterMap:
-        """``slots`` is a power of two. Takes 64 bytes a slot and 48 a hold."""
+    def __new__(cls, slots: int, workers: int, holds_per_worker: int, fd: int = -1) -> CounterMap:
+        """``slots`` is a power of two. Takes 64 bytes a slot and 40 a hold. ``fd``: a file to keep the levels of buckets in through
+        a restart, which is made as long as is needed and is nobody else's; without one they go with the processes."""
 
     @property
     def workers(self) -> int:

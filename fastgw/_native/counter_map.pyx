@@ -4,10 +4,12 @@
 # commit word, staged values), slots, holds. Nothing here knows what a counter means.
 cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 import mmap
+import os
 
 cdef extern from "<errno.h>" nogil:
     int EOWNERDEAD
@@ -37,12 +39,17 @@ cdef enum:
     PROBES = 64                # places where a counter may be
     MAX_WORKERS = 256
 
+cdef int64_t MAX_TIME_NS = <int64_t>1 << 62
+cdef int64_t MAX_HIGH = <int64_t>1 << 24     # of the upper half of a level, which is below 2**87
+cdef int64_t LAYOUT = 0x0001_6677_0000_0000   # changes with the meaning of a slot
+
 cdef struct Staged:
     int64_t offset
     int64_t value
 
 cdef struct Header:
     pthread_mutex_t mutex
+    int64_t layout             # of a file: LAYOUT and the number of slots
     int64_t committed          # how many of the staged values are to be written: the word that makes a change valid
     int64_t lives[MAX_WORKERS]  # of each worker, 0 when it is dead
     Staged staged[MAX_STAGED]
@@ -50,13 +57,15 @@ cdef struct Header:
 
 @cython.final
 cdef class CounterMap:
-    def __cinit__(self, int slots, int workers, int holds_per_worker):
+    def __cinit__(self, int slots, int workers, int holds_per_worker, int fd=-1):
         cdef pthread_mutexattr_t kind
+        cdef Py_ssize_t size
         if slots < PROBES or slots & (slots - 1) or not 0 < workers <= MAX_WORKERS or holds_per_worker < 1:
             raise ValueError(f"expected a power of two from {PROBES} on, 1 to {MAX_WORKERS} workers, and a hold for each")
-        self._memory = mmap.mmap(
-            -1, HEADER_BYTES + slots * <Py_ssize_t>sizeof(CounterSlot) + workers * holds_per_worker * <Py_ssize_t>sizeof(Hold)
-        )
+        size = HEADER_BYTES + slots * <Py_ssize_t>sizeof(CounterSlot) + workers * holds_per_worker * <Py_ssize_t>sizeof(Hold)
+        if fd >= 0:
+            os.ftruncate(fd, size)
+        self._memory = mmap.mmap(fd, size)
         PyObject_GetBuffer(self._memory, &self._view, PyBUF_WRITABLE)
         self._base = <char*>self._view.buf
         self._slots = <CounterSlot*>(self._base + HEADER_BYTES)
@@ -64,6 +73,7 @@ cdef class CounterMap:
         self._mask = slots - 1
         self.workers = workers
         self.holds_per_worker = holds_per_worker
+        self._keep_buckets(slots, size)
         pthread_mutexattr_init(&kind)
         pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED)
         pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST)
@@ -73,6 +83,36 @@ cdef class CounterMap:
     def __dealloc__(self):
         if self._base != NULL:
             PyBuffer_Release(&self._view)
+
+    cdef int _keep_buckets(self, Py_ssize_t slots, Py_ssize_t size) except -1:
+        # What a file still has of an earlier run: levels of buckets. Holds are over, and what was spent the ledger knows.
+        cdef Header* header = <Header*>self._base
+        cdef CounterSlot* kept = <CounterSlot*>PyMem_Malloc(slots * sizeof(CounterSlot))
+        cdef CounterSlot* slot
+        cdef Py_ssize_t i, count = 0
+        cdef int64_t offset
+        if kept == NULL:
+            raise MemoryError
+        if header.layout == LAYOUT + slots:
+            for i in range(min(header.committed, <int64_t>MAX_STAGED)):
+                offset = header.staged[i].offset
+                if HEADER_BYTES <= offset <= <char*>self._holds - self._base - 8 and offset % 8 == 0:
+                    (<int64_t*>(self._base + offset))[0] = header.staged[i].value
+            for i in range(slots):
+                slot = &self._slots[i]
+                # Whatever else is there: arithmetic on levels and times must stay in its range.
+                if slot.key.low and 0 < slot.at_ns < MAX_TIME_NS and -MAX_HIGH < slot.value_high < MAX_HIGH:
+                    slot.held = slot.holds = 0
+                    kept[count] = slot[0]
+                    count += 1
+        memset(self._base, 0, size)
+        header.layout = LAYOUT + slots
+        for i in range(count):
+            offset = self.find(kept[i].key, -1, 0)
+            if offset >= 0:
+                self._slots[offset] = kept[i]
+        PyMem_Free(kept)
+        return 0
 
     # --- changes --------------------------------------------------------------------------------------------------------------
 
@@ -138,6 +178,21 @@ cdef class CounterMap:
         slot.key = key
         return free
 
+    cdef int32_t seek(self, Digest key, int32_t hint) noexcept:
+        cdef uint32_t at = <uint32_t>key.low & self._mask
+        cdef CounterSlot* slot
+        cdef int _probe
+        if hint >= 0 and self._slots[hint].key.low == key.low and self._slots[hint].key.high == key.high:
+            return hint
+        for _probe in range(PROBES):
+            slot = &self._slots[at]
+            if slot.key.low == key.low and slot.key.high == key.high:
+                return <int32_t>at
+            if slot.key.low == 0:
+                break
+            at = (at + 1) & self._mask
+        return -1
+
     # --- for those who keep the books -----------------------------------------------------------------------------------------
 
     def put(self, bytes key not None, int64_t value, int64_t until_ns, int64_t now_ns):
@@ -156,19 +211,14 @@ cdef class CounterMap:
 
     def get(self, bytes key not None):
         cdef Digest wanted = digest_of(key)
-        cdef uint32_t at = <uint32_t>wanted.low & self._mask
         cdef int64_t value = 0, held = 0
-        cdef bint found = False
-        cdef CounterSlot* slot
-        cdef int i
+        cdef int32_t at
         self.lock()
-        for i in range(PROBES):
-            slot = &self._slots[(at + i) & self._mask]
-            if slot.key.low == wanted.low and slot.key.high == wanted.high:
-                value, held, found = slot.value, slot.held, True
-                break
+        at = self.seek(wanted, -1)
+        if at >= 0:
+            value, held = self._slots[at].value, self._slots[at].held
         self.unlock()
-        return (value, held) if found else None
+        return (value, held) if at >= 0 else None
 
     def begin_life(self, int worker, int64_t life):
         self._arena(worker)

@@ -1,5 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
-from fastgw._native.counter_map cimport CounterMap, Digest
+from fastgw._native.counter_map cimport CounterMap
+from fastgw._native.limit_levels cimport Check, Look, Past
 
 cdef enum:
     MAX_CHECKS = 64
@@ -9,34 +10,15 @@ cpdef enum:
     TOKENS = 1                 # a bucket that it takes its tokens from
     CONCURRENT = 2             # a number of slots
     MONEY = 3                  # what may be spent until `until_ns`
+    PAUSE = 4                  # a moment until which nobody gets through, or one call a period does
     COUNTS = 0                 # a rule that never refuses
     ENFORCES = 1
     SOFT = 2                   # refuses only when no other of its group has room
 
-cdef struct Check:
-    Digest key
-    int32_t hint               # where its slot was last
-    int kind
-    int mode
-    int group
-    int64_t limit
-    int64_t period_ns
-    int64_t burst
-    int64_t until_ns
-
-cdef extern from *:
-    """
-    typedef __int128 fastgw_wide;
-    """
-    ctypedef long long wide "fastgw_wide"
-
-cdef struct Look:              # what one check finds, and what it would leave
-    int32_t slot
-    bint fits
-    wide level
-
 cdef class LimitSet:
     cdef Check* _checks
+    cdef Past* _past
+    cdef int _past_count
     cdef readonly int checks
     cdef int _holds            # how many of them hold something while a call runs
     cdef bint _settles         # whether any must be told how a call ended
@@ -62,6 +44,7 @@ cdef class Reservation:
     cdef readonly int64_t tokens_limit
     cdef readonly int64_t tokens_remaining
     cdef readonly int64_t tokens_reset_ns
+    cpdef bint grow(self, int64_t nano_usd, int64_t now_ns) except -1
     cpdef object settle(self, int64_t tokens, int64_t nano_usd, int64_t now_ns)
 
 cdef class WorkerCounters:

@@ -4,7 +4,7 @@ Times are in ns of the clock that request ids are made with. Buckets are exact: 
 """
 
 from collections.abc import Sequence
-from typing import Final, final
+from typing import Any, Final, final
 
 from fastgw._native.counter_map import CounterMap
 
@@ -12,19 +12,22 @@ REQUESTS: Final[int]
 TOKENS: Final[int]
 CONCURRENT: Final[int]
 MONEY: Final[int]
+PAUSE: Final[int]
 COUNTS: Final[int]
 ENFORCES: Final[int]
 SOFT: Final[int]
 
 @final
 class LimitSet:
-    """Rows of (digest of 16 bytes, kind, mode, group, limit, period_ns, burst, until_ns), at most 64.
+    """Rows of (digest of 16 bytes, kind, mode, group, limit, period_ns, burst, until_ns, *digests), at most 64.
 
-    ``limit``: units a period, slots, or nano-USD. ``period_ns`` and ``burst``: of a bucket; ``until_ns``: of money. A bucket
-    refills ``limit`` units in ``period_ns`` and holds at most ``burst``. ``ValueError`` for anything out of range.
+    ``limit``: units a period, slots, or nano-USD. ``period_ns`` and ``burst``: of a bucket; ``until_ns``: of money, when what is
+    spent now may be forgotten. A bucket refills ``limit`` units in ``period_ns`` and holds at most ``burst``. The digests are the
+    earlier slices of a window of money that rolls. A pause holds until what ``CounterMap.put`` says of it, for all calls or, with a
+    ``period_ns``, for all but one in each. ``ValueError`` for anything out of range.
     """
 
-    def __new__(cls, rows: Sequence[tuple[bytes, int, int, int, int, int, int, int]]) -> LimitSet: ...
+    def __new__(cls, rows: Sequence[tuple[Any, ...]]) -> LimitSet: ...
     @property
     def checks(self) -> int:
         """How many rows."""
@@ -43,7 +46,7 @@ class Refusal:
 
     @property
     def used(self) -> int:
-        """Of that row: units gone from the bucket, slots taken, or nano-USD spent."""
+        """Of that row: units gone from the bucket, slots taken, nano-USD spent, or ns of a pause that are left."""
 
     @property
     def held(self) -> int:
@@ -51,8 +54,8 @@ class Refusal:
 
     @property
     def wait_ns(self) -> int:
-        """How long until the buckets that refuse would allow this call, at most 2**63 - 1; -1: never, it is larger than a bucket.
-        0 for money and slots."""
+        """How long until the buckets and pauses that refuse would allow this call, at most 2**63 - 1; -1: never, it is larger
+        than a bucket. 0 for money and slots."""
 
     @property
     def room_nano_usd(self) -> int:
@@ -86,6 +89,9 @@ class Reservation:
     def tokens_remaining(self) -> int: ...
     @property
     def tokens_reset_ns(self) -> int: ...
+    def grow(self, nano_usd: int, now_ns: int) -> bool:
+        """Reserve so much more in every budget, or nothing; whether it fitted. False for a reservation that is settled."""
+
     def settle(self, tokens: int, nano_usd: int, now_ns: int) -> None:
         """Give back what was taken and count what was used. A second time does nothing."""
 
@@ -96,5 +102,12 @@ class WorkerCounters:
     def __new__(cls, counter_map: CounterMap, worker: int, life: int) -> WorkerCounters: ...
     @property
     def life(self) -> int: ...
+    @property
+    def counters(self) -> CounterMap:
+        """What it counts in."""
+
     def reserve(self, limits: LimitSet, call: int, tokens: int, nano_usd: int, now_ns: int) -> Reservation | Refusal:
         """Take one request, the tokens, a slot and the money from every row, or nothing. ``call`` is not 0."""
+
+def levels(counter_map: CounterMap, limits: LimitSet, now_ns: int) -> list[tuple[int, int]]:
+    """What is used of each row, as ``Refusal.used`` has it, and the nano-USD held. Takes nothing, creates no counter."""

@@ -7,6 +7,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint64_t
 
 from fastgw._native.counter_map cimport CounterMap, CounterSlot, Hold, digest_of
+from fastgw._native.limit_levels cimport Check, Look, Past, capped, ceil_of, level_at, pause_ns, saturated, wide
 
 cdef enum:
     NOT_HELD = -1
@@ -14,22 +15,6 @@ cdef enum:
 cdef int64_t MAX_PERIOD_NS = <int64_t>1 << 47
 cdef int64_t MAX_UNITS = <int64_t>1 << 40
 cdef int64_t MAX_AMOUNT = <int64_t>1 << 62
-
-cdef inline wide ceil_of(wide amount, wide by) noexcept nogil:
-    return (amount + by - 1) / by if amount > 0 else 0
-
-
-cdef inline wide level_at(Check* check, CounterSlot* slot, int64_t now_ns) noexcept nogil:
-    # Full when it was never used. A time before the last one adds nothing.
-    cdef wide most = <wide>check.burst * check.period_ns
-    cdef wide level
-    if slot.at_ns == 0:
-        return most
-    level = (<wide>slot.value_high << 64) | <wide><uint64_t>slot.value
-    if now_ns > slot.at_ns:
-        level += <wide>(now_ns - slot.at_ns) * check.limit
-    return level if level < most else most
-
 
 cdef void stage_level(CounterMap counter_map, Check* check, CounterSlot* slot, wide level, int64_t now_ns) noexcept:
     cdef wide full_ns = ceil_of(<wide>check.burst * check.period_ns - level, check.limit)
@@ -50,14 +35,19 @@ cdef class LimitSet:
         self._checks = <Check*>PyMem_Calloc(len(rows) + 1, sizeof(Check))
         if self._checks == NULL:
             raise MemoryError
-        for key, kind, mode, group, limit, period_ns, burst, until_ns in rows:
-            if kind not in (REQUESTS, TOKENS, CONCURRENT, MONEY) or mode not in (COUNTS, ENFORCES, SOFT):
+        self._past = <Past*>PyMem_Calloc(sum([max(len(row) - 8, 0) for row in rows]) + 1, sizeof(Past))
+        if self._past == NULL:
+            raise MemoryError
+        for key, kind, mode, group, limit, period_ns, burst, until_ns, *past in rows:
+            if kind not in (REQUESTS, TOKENS, CONCURRENT, MONEY, PAUSE) or mode not in (COUNTS, ENFORCES, SOFT):
                 raise ValueError(f"kind {kind}, mode {mode}: there are no such")
             if kind in (REQUESTS, TOKENS) and not (
                 0 < limit < MAX_UNITS and 0 < burst < MAX_UNITS and 0 < period_ns < MAX_PERIOD_NS
             ):
                 raise ValueError(f"a bucket of {limit} in {period_ns} ns with a burst of {burst} cannot be counted exactly")
-            if not 0 <= limit < MAX_AMOUNT:
+            if past and kind != MONEY:
+                raise ValueError("only money is counted in slices")
+            if not (0 <= limit < MAX_AMOUNT and 0 <= period_ns < MAX_AMOUNT):
                 raise ValueError(f"limit: expected 0 to {MAX_AMOUNT}, got {limit}")
             check = &self._checks[self.checks]
             check.key = digest_of(key)
@@ -69,12 +59,19 @@ cdef class LimitSet:
             check.period_ns = period_ns
             check.burst = burst
             check.until_ns = until_ns
+            check.past = self._past_count
+            for digest in past:
+                self._past[self._past_count].key = digest_of(digest)
+                self._past[self._past_count].hint = -1
+                self._past_count += 1
+            check.past_end = self._past_count
             self.checks += 1
             self._holds += check.kind == CONCURRENT or check.kind == MONEY
-            self._settles = self._settles or check.kind != REQUESTS
+            self._settles = self._settles or (check.kind != REQUESTS and check.kind != PAUSE)
 
     def __dealloc__(self):
         PyMem_Free(self._checks)
+        PyMem_Free(self._past)
 
 
 @cython.final
@@ -86,6 +83,40 @@ cdef class Refusal:
 @cython.final
 @cython.freelist(128)
 cdef class Reservation:
+    cpdef bint grow(self, int64_t nano_usd, int64_t now_ns) except -1:
+        # A window may have ended since: what a call holds is of the windows that it began in.
+        cdef Look looks[MAX_CHECKS]
+        cdef WorkerCounters counters = self._counters
+        cdef CounterMap counter_map = counters._map
+        cdef Check* check
+        cdef CounterSlot* slot
+        cdef Hold* hold
+        cdef bint fits = True
+        cdef int i
+        if self.settled or not 0 <= nano_usd < MAX_AMOUNT - self.nano_usd:
+            return False
+        counter_map.lock()
+        for i in range(self._set.checks):
+            check = &self._set._checks[i]
+            looks[i].fits = True
+            if check.kind == MONEY and self._held[i] != NOT_HELD:
+                looks[i].slot = counter_map._holds[self._held[i]].slot
+                look_at_money(counter_map, self._set, check, &looks[i], nano_usd)
+        for i in range(self._set.checks):
+            check = &self._set._checks[i]
+            fits = fits and (looks[i].fits or check.mode == COUNTS or (check.mode == SOFT and has_room(self._set, looks, i)))
+        if fits:
+            for i in range(self._set.checks):
+                if self._set._checks[i].kind == MONEY and self._held[i] != NOT_HELD:
+                    hold = &counter_map._holds[self._held[i]]
+                    slot = &counter_map._slots[hold.slot]
+                    counter_map.stage(&hold.amount, hold.amount + nano_usd)
+                    counter_map.stage(&slot.held, slot.held + nano_usd)
+            counter_map.commit()
+            self.nano_usd += nano_usd
+        counter_map.unlock()
+        return fits
+
     cpdef object settle(self, int64_t tokens, int64_t nano_usd, int64_t now_ns):
         cdef WorkerCounters counters = self._counters
         cdef CounterMap counter_map
@@ -128,14 +159,6 @@ cdef class Reservation:
         counter_map.unlock()
 
 
-cdef inline wide capped(wide level, Check* check) noexcept nogil:
-    # A level is at most full, and owes at most as much as a bucket can hold: who lies about its use locks nobody out for good.
-    cdef wide most = <wide>check.burst * check.period_ns
-    if level > most:
-        return most
-    return level if level > -most else -most
-
-
 @cython.final
 cdef class WorkerCounters:
     def __cinit__(self, CounterMap counter_map not None, int worker, int64_t life):
@@ -155,6 +178,10 @@ cdef class WorkerCounters:
 
     def __dealloc__(self):
         PyMem_Free(self._free)
+
+    @property
+    def counters(self):
+        return self._map
 
     cpdef object reserve(self, LimitSet limits, int64_t call, int64_t tokens, int64_t nano_usd, int64_t now_ns):
         cdef Look looks[MAX_CHECKS]
@@ -199,6 +226,10 @@ cdef class WorkerCounters:
         cdef int i
         for i in range(limits.checks):
             check = &limits._checks[i]
+            if check.kind == PAUSE:
+                looks[i].slot = check.hint = self._map.seek(check.key, check.hint)
+                looks[i].fits = pause_ns(check, &self._map._slots[looks[i].slot], now_ns) == 0 if looks[i].slot >= 0 else True
+                continue
             looks[i].slot = check.hint = self._map.find(check.key, check.hint, now_ns)
             if looks[i].slot < 0:
                 # Nothing can be counted: money must not go uncounted, all else may.
@@ -208,7 +239,7 @@ cdef class WorkerCounters:
             if check.kind == CONCURRENT:
                 looks[i].fits = slot.held < check.limit
             elif check.kind == MONEY:
-                looks[i].fits = <wide>slot.value + slot.held + nano_usd <= check.limit
+                look_at_money(self._map, limits, check, &looks[i], nano_usd)
             else:
                 looks[i].level = level_at(check, slot, now_ns) - <wide>(tokens if check.kind == TOKENS else 1) * check.period_ns
                 looks[i].fits = looks[i].level >= 0
@@ -236,17 +267,19 @@ cdef class WorkerCounters:
                 found.full = slot == NULL
                 found.room_nano_usd = INT64_MAX
                 if slot != NULL:
-                    found.held = slot.held if check.kind == MONEY else 0
-                    found.used = used_of(check, slot, now_ns)
+                    found.held = saturated(looks[i].held) if check.kind == MONEY else 0
+                    found.used = saturated(looks[i].spent) if check.kind == MONEY else used_of(check, slot, now_ns)
             if check.kind == MONEY:
-                room = 0 if slot == NULL else max(check.limit - slot.value - slot.held, 0)
+                room = 0 if slot == NULL else saturated(max(check.limit - looks[i].spent - looks[i].held, <wide>0))
                 if found.room_nano_usd > room:
                     found.room_nano_usd = room
                 continue
             found.room_nano_usd = -1
             if check.kind == CONCURRENT or found.wait_ns < 0:
                 continue
-            if <wide>(tokens if check.kind == TOKENS else 1) > check.burst:
+            if check.kind == PAUSE:
+                found.wait_ns = max(found.wait_ns, pause_ns(check, slot, now_ns))
+            elif <wide>(tokens if check.kind == TOKENS else 1) > check.burst:
                 found.wait_ns = -1
             else:
                 wait_ns = ceil_of(-looks[i].level, check.limit)
@@ -272,6 +305,9 @@ cdef class WorkerCounters:
                 if check.mode != COUNTS:
                     note_level(taken, check, looks[i].level)
                 continue
+            if check.kind == PAUSE:
+                self._map.stage(&slot.at_ns, now_ns)
+                continue
             self._free_count -= 1
             at = taken._held[i] = self._free[self._free_count]
             hold = &self._map._holds[at]
@@ -285,6 +321,43 @@ cdef class WorkerCounters:
                 self._map.stage(&slot.until_ns, check.until_ns)
 
 
+cdef void look_at_money(CounterMap counter_map, LimitSet limits, Check* check, Look* look, int64_t nano_usd) noexcept:
+    # A window that rolls is the sum of its slices: the newest is counted in, the others are only read.
+    cdef CounterSlot* slot
+    cdef int i
+    look.spent = look.held = 0
+    if look.slot >= 0:
+        look.spent, look.held = counter_map._slots[look.slot].value, counter_map._slots[look.slot].held
+    for i in range(check.past, check.past_end):
+        limits._past[i].hint = counter_map.seek(limits._past[i].key, limits._past[i].hint)
+        if limits._past[i].hint >= 0:
+            slot = &counter_map._slots[limits._past[i].hint]
+            look.spent += slot.value
+            look.held += slot.held
+    look.fits = look.spent + look.held + nano_usd <= check.limit
+
+
+def levels(CounterMap counter_map not None, LimitSet limits not None, int64_t now_ns):
+    cdef Look look
+    cdef Check* check
+    cdef list found = []
+    cdef int64_t used, held
+    cdef int i
+    for i in range(limits.checks):
+        check = &limits._checks[i]
+        used = held = 0
+        counter_map.lock()
+        look.slot = counter_map.seek(check.key, check.hint)
+        if look.slot >= 0 and check.kind != MONEY:
+            used = used_of(check, &counter_map._slots[look.slot], now_ns)
+        elif check.kind == MONEY:
+            look_at_money(counter_map, limits, check, &look, 0)
+            used, held = saturated(look.spent), saturated(look.held)
+        counter_map.unlock()
+        found.append((used, held))
+    return found
+
+
 cdef bint has_room(LimitSet limits, Look* looks, int but) noexcept:
     cdef int i
     for i in range(limits.checks):
@@ -296,8 +369,8 @@ cdef bint has_room(LimitSet limits, Look* looks, int but) noexcept:
 cdef int64_t used_of(Check* check, CounterSlot* slot, int64_t now_ns) noexcept:
     if check.kind == CONCURRENT:
         return slot.held
-    if check.kind == MONEY:
-        return slot.value
+    if check.kind == PAUSE:
+        return max(slot.value - now_ns, 0)
     return <int64_t>ceil_of(<wide>check.burst * check.period_ns - level_at(check, slot, now_ns), check.period_ns)
 
 

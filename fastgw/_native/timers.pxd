@@ -4,11 +4,11 @@ cdef extern from "<time.h>" nogil:
         time_t tv_sec
         long tv_nsec
     int clock_gettime(int clock, timespec* out)
-    enum: CLOCK_MONOTONIC
+    enum: CLOCK_BOOTTIME
 
 cdef inline long long monotonic_ns() noexcept nogil:
     cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
+    clock_gettime(CLOCK_BOOTTIME, &now)
     return <long long>now.tv_sec * 1000000000 + now.tv_nsec
 
 cdef class TimerWheel

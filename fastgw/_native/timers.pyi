@@ -14,8 +14,8 @@ class Timer:
 class TimerWheel:
     """Fires timers at their deadline or up to one tick later, never before.
 
-    All times are ns of the monotonic clock (``CLOCK_MONOTONIC``). Arming is O(1) and allocates nothing; a wheel without timers
-    does not tick. It borrows its timers: a timer that is freed takes itself out.
+    All times are ns of the monotonic clock that goes on while a machine sleeps (``CLOCK_BOOTTIME``). Arming is O(1) and allocates
+    nothing; a wheel without timers does not tick. It borrows its timers: a timer that is freed takes itself out.
     """
 
     def __new__(cls, tick_ns: int = 20_000_000) -> TimerWheel:

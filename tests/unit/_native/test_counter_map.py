@@ -6,11 +6,22 @@ import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from fastgw._native.counter_map import CounterMap
-from fastgw._native.limit_set import CONCURRENT, ENFORCES, MONEY, LimitSet, Reservation, WorkerCounters
+from fastgw._native.limit_set import (
+    CONCURRENT,
+    ENFORCES,
+    MONEY,
+    REQUESTS,
+    LimitSet,
+    Refusal,
+    Reservation,
+    WorkerCounters,
+    levels,
+)
 
 FOREVER_NS = 2**62
 
@@ -121,3 +132,74 @@ def test_killed_anywhere_a_change_is_whole_or_absent() -> None:
     assert sums[0][0] % 3 == 0
     assert sums[0][1] == 0
     assert counters.get(key(9)) == (0, 0)
+
+
+def bucket(number: int) -> LimitSet:
+    return LimitSet([(key(number), REQUESTS, ENFORCES, 0, 10, 60 * 10**9, 10, 0)])
+
+
+def money(number: int) -> LimitSet:
+    return LimitSet([(key(number), MONEY, ENFORCES, 0, 10, 0, 0, FOREVER_NS)])
+
+
+def test_a_file_keeps_buckets_and_nothing_else(tmp_path: Path) -> None:
+    now_ns = 10**18
+    with (tmp_path / "counters").open("w+b") as file:
+        first = CounterMap(64, 2, 20, file.fileno())
+        worker = WorkerCounters(first, 0, 1)
+        for number in range(20):
+            assert isinstance(worker.reserve(bucket(number), 1 + number, 0, 0, now_ns), Reservation)
+            assert isinstance(worker.reserve(money(100 + number), 50 + number, 0, 1, now_ns), Reservation)
+        assert first.held() == (20, 20)
+        # Another number of workers: holds are elsewhere, counters are not.
+        second = CounterMap(64, 1, 4, file.fileno())
+        assert second.held() == (0, 0)
+        again = WorkerCounters(second, 0, 2)
+        for number in range(20):
+            assert levels(again.counters, bucket(number), now_ns) == [(1, 0)]
+            assert second.get(key(100 + number)) is None
+        for call in range(1, 10):
+            assert isinstance(again.reserve(bucket(3), call, 0, 0, now_ns), Reservation)
+        assert isinstance(again.reserve(bucket(3), 10, 0, 0, now_ns), Refusal)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense" * 4000, bytes(1 << 16)])
+def test_a_file_of_something_else_is_begun_anew(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "counters"
+    path.write_bytes(content)
+    with path.open("r+b") as file:
+        counters = CounterMap(64, 1, 8, file.fileno())
+        assert counters.held() == (0, 0)
+        assert counters.put(key(1), 5, FOREVER_NS, 0)
+        assert counters.get(key(1)) == (5, 0)
+
+
+def test_a_file_for_another_number_of_counters_is_begun_anew(tmp_path: Path) -> None:
+    with (tmp_path / "counters").open("w+b") as file:
+        worker = WorkerCounters(CounterMap(64, 1, 8, file.fileno()), 0, 1)
+        worker.reserve(bucket(1), 1, 0, 0, 10**18)
+        larger = WorkerCounters(CounterMap(128, 1, 8, file.fileno()), 0, 1)
+        assert levels(larger.counters, bucket(1), 10**18) == [(0, 0)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_file_whose_bytes_were_changed_does_no_harm(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    path = tmp_path / "counters"
+    with path.open("w+b") as file:
+        worker = WorkerCounters(CounterMap(64, 1, 8, file.fileno()), 0, 1)
+        for number in range(30):
+            worker.reserve(bucket(number), 1 + number, 0, 0, 10**18)
+        del worker
+        data = bytearray(path.read_bytes())
+        for _ in range(400):
+            # The magic word stays, or there is nothing to see.
+            data[chance.randrange(48, len(data))] = chance.randrange(256)
+        path.write_bytes(data)
+    with path.open("r+b") as file:
+        counters = CounterMap(64, 1, 8, file.fileno())
+        worker = WorkerCounters(counters, 0, 2)
+        for number in range(30):
+            assert 0 <= levels(worker.counters, bucket(number), 10**18)[0][0] <= 20
+            assert worker.reserve(bucket(number), 1 + number, 0, 0, 10**18) is not None
+        assert counters.held() == (0, 0)

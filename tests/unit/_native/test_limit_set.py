@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fastgw._native.counter_map import CounterMap
@@ -10,6 +12,7 @@ from fastgw._native.limit_set import (
     COUNTS,
     ENFORCES,
     MONEY,
+    PAUSE,
     REQUESTS,
     SOFT,
     TOKENS,
@@ -17,12 +20,13 @@ from fastgw._native.limit_set import (
     Refusal,
     Reservation,
     WorkerCounters,
+    levels,
 )
 
 S = 10**9
 NOW = 10**18
 FOREVER_NS = 2**62
-Row = tuple[bytes, int, int, int, int, int, int, int]
+Row = tuple[Any, ...]
 
 
 def bucket(
@@ -188,3 +192,66 @@ def test_calls_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="life"):
         WorkerCounters(CounterMap(64, 1, 1), 0, 0)
     assert (limits.checks, taken(worker.reserve(LimitSet([]), 1, 0, 0, NOW)).settled) == (1, False)
+
+
+def test_a_window_that_rolls_is_the_sum_of_its_slices() -> None:
+    worker = counters()
+    slices = [(b"slice %d" % number).ljust(16) for number in range(3)]
+    for number, spent in ((0, 40), (1, 50)):
+        one = LimitSet([(slices[number], MONEY, ENFORCES, 0, 1000, 0, 0, FOREVER_NS)])
+        taken(worker.reserve(one, 1 + number, 0, spent, NOW)).settle(0, spent, NOW)
+    rolling = LimitSet(
+        [(slices[2], MONEY, ENFORCES, 0, 100, 0, 0, FOREVER_NS, slices[1], slices[0], b"never".ljust(16))]
+    )
+    found = refused(worker.reserve(rolling, 5, 0, 11, NOW))
+    assert (found.used, found.held, found.room_nano_usd) == (90, 0, 10)
+    held = taken(worker.reserve(rolling, 5, 0, 10, NOW))
+    assert levels(worker.counters, rolling, NOW) == [(90, 10)]
+    held.settle(0, 4, NOW)
+    rolled_on = LimitSet([(slices[2], MONEY, ENFORCES, 0, 100, 0, 0, FOREVER_NS, slices[1])])
+    assert levels(worker.counters, rolled_on, NOW) == [(54, 0)]
+
+
+def test_only_money_has_slices() -> None:
+    with pytest.raises(ValueError, match="slices"):
+        LimitSet([(*bucket(REQUESTS, 1), bytes(16))])
+
+
+def test_what_is_held_grows_while_there_is_room() -> None:
+    worker, limits = counters(), LimitSet([money(100), money(50, group=1)])
+    first, second = (taken(worker.reserve(limits, call, 0, 10, NOW)) for call in (1, 2))
+    assert first.grow(30, NOW)
+    assert first.nano_usd == 40
+    assert not second.grow(1, NOW)
+    first.settle(0, 5, NOW)
+    assert not first.grow(1, NOW)
+    assert second.grow(35, NOW)
+    second.settle(0, 45, NOW)
+    assert levels(worker.counters, limits, NOW) == [(50, 0), (50, 0)]
+
+
+def pause(period_ns: int = 0) -> Row:
+    return (b"pause".ljust(16), PAUSE, ENFORCES, 9, 0, period_ns, 0, 0)
+
+
+def test_a_pause_holds_until_its_end() -> None:
+    counter_map = CounterMap(64, 1, 8)
+    worker, limits = WorkerCounters(counter_map, 0, 1), LimitSet([pause(), money(100)])
+    taken(worker.reserve(limits, 1, 0, 1, NOW)).settle(0, 1, NOW)
+    assert counter_map.get(b"pause".ljust(16)) is None, "who is not paused costs no counter"
+    counter_map.put(b"pause".ljust(16), NOW + 5 * S, NOW + 5 * S, NOW)
+    found = refused(worker.reserve(limits, 2, 0, 1, NOW + S))
+    assert (found.index, found.wait_ns, found.used, found.room_nano_usd) == (0, 4 * S, 4 * S, -1)
+    assert levels(worker.counters, limits, NOW + S) == [(4 * S, 0), (1, 0)]
+    assert taken(worker.reserve(limits, 3, 0, 1, NOW + 5 * S)).nano_usd == 1
+
+
+def test_a_pause_with_a_period_lets_one_call_through_in_each() -> None:
+    counter_map = CounterMap(64, 1, 8)
+    worker, limits = WorkerCounters(counter_map, 0, 1), LimitSet([pause(10 * S)])
+    counter_map.put(b"pause".ljust(16), NOW + 25 * S, NOW + 25 * S, NOW)
+    assert taken(worker.reserve(limits, 1, 0, 0, NOW))
+    assert refused(worker.reserve(limits, 2, 0, 0, NOW + 4 * S)).wait_ns == 6 * S
+    assert taken(worker.reserve(limits, 3, 0, 0, NOW + 10 * S))
+    assert refused(worker.reserve(limits, 4, 0, 0, NOW + 19 * S)).wait_ns == S
+    assert taken(worker.reserve(limits, 5, 0, 0, NOW + 25 * S))
