@@ -93,7 +93,7 @@ def call(size_bytes: int, limits: str = "") -> Callable[[], object]:
     builder = Builder(wheel)
     pipeline = Pipeline(
         builder.snapshot(settings),
-        open_recorder(settings.ledger, 0),
+        open_recorder(settings.ledger, 0, 1),
         WireResponder(),
         RequestIds(0, id_base_ns()),
         lambda code: print("refused:", code),

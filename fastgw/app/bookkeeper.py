@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sqlite3
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from aiohttp import web
 
+from fastgw._native.counter_map import CounterMap
 from fastgw.admin.ledger_routes import ledger_routes
 from fastgw.admin.limit_routes import limit_routes
 from fastgw.admin.metrics_text import LedgerMetrics
 from fastgw.admin.site import AdminSite
 from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance
 from fastgw.app.process import run
-from fastgw.app.rebuild import budget_states, rebuild, resolve_orphans
+from fastgw.app.rebuild import rebuild, resolve_orphans
+from fastgw.app.standing import budget_states, rate_limit_states
+from fastgw.config.root import Settings
 from fastgw.domain.errors import ConfigError
 from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
 from fastgw.ledger.writer import LedgerWriter
-from fastgw.limits.state import BudgetState
 from fastgw.storage.migrate import NewerDatabaseError
 from fastgw.storage.sqlite import OwnedElsewhereError
 from fastgw.telemetry import tasks
@@ -31,6 +36,9 @@ from fastgw.telemetry.clock import id_base_ns, monotonic_ns, wall_ns
 NICENESS = 5
 """A quarter of a core that a worker wants for itself is still more than its rows need."""
 TEND_EVERY_S = 0.5
+State = TypeVar("State")
+_Ask = Callable[[CounterMap, LedgerReader, Settings, int], Awaitable[list[State]]]
+_log = logging.getLogger("fastgw.bookkeeper")
 TAKE_OVER_S = 3.0
 """How long to wait for a database that is owned elsewhere: the bookkeeper of a supervisor that was killed is about to end."""
 
@@ -75,7 +83,7 @@ class Bookkeeper:
         await self._drain.drain_all()
         self._reader = await LedgerReader.open(config.database_path)
         self._base_ns = id_base_ns(self._writer.last_id())
-        if self._inheritance.counters is not None and not self._inheritance.id_base_ns:
+        if not self._inheritance.id_base_ns:
             # Before the first worker. Who takes over from a bookkeeper that died finds counters that are right.
             await rebuild(self._inheritance.counters, self._reader, self._inheritance.settings, self._now_ns())
         await self._open_site(self._reader)
@@ -126,7 +134,9 @@ class Bookkeeper:
         address = settings.admin.address
         routes: list[web.RouteTableDef] = [
             ledger_routes(reader),
-            limit_routes(partial(self._budget_states, reader)),
+            limit_routes(
+                partial(self._states, budget_states, reader), partial(self._states, rate_limit_states, reader)
+            ),
             self._metrics.routes(),
         ]
         self._site = AdminSite(routes, self._inheritance.admin_token, self._inheritance.stats)
@@ -138,11 +148,9 @@ class Bookkeeper:
                 "admin.listen", f"expected an address that can be bound, got {settings.admin.listen}: {error.strerror}"
             ) from None
 
-    async def _budget_states(self, reader: LedgerReader) -> list[BudgetState]:
-        counters = self._inheritance.counters
-        if counters is None:
-            return []
-        return await budget_states(counters, reader, self._inheritance.settings, self._now_ns())
+    async def _states(self, ask: _Ask[State], reader: LedgerReader) -> list[State]:
+        inheritance = self._inheritance
+        return await ask(inheritance.counters, reader, inheritance.settings, self._now_ns())
 
     def _now_ns(self) -> int:
         # By the clock that request ids are made with, which windows follow.
@@ -152,6 +160,8 @@ class Bookkeeper:
         while True:
             self._stats.put("ledger_problem", int(drain.problem is not None))
             self._stats.put("tasks", len(asyncio.all_tasks()))
-            if self._inheritance.counters is not None:
+            try:
                 await resolve_orphans(self._inheritance.counters, drain)
+            except (OSError, sqlite3.Error) as error:  # what is held stays held, and the next round tries again
+                _log.warning("reservations of dead workers cannot be resolved yet: %s", error)
             await asyncio.sleep(TEND_EVERY_S)

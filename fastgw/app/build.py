@@ -19,6 +19,7 @@ from fastgw.providers.registry import account_of, build_endpoint
 from fastgw.routing.table import AliasTable
 from fastgw.spend.catalog import PriceBook
 from fastgw.spend.config import RegionRow, load_regions
+from fastgw.spend.learned import LearnedTable
 from fastgw.spend.pricer import Pricer
 from fastgw.upstream.account import AccountSettings, ProviderAccount
 
@@ -69,6 +70,7 @@ class Builder:
     def __init__(self, wheel: TimerWheel) -> None:
         self._wheel = wheel
         self._accounts: dict[str, ProviderAccount] = {}
+        self._learned = LearnedTable()
         self._version = 0
 
     def snapshot(self, settings: Settings) -> Snapshot:
@@ -96,6 +98,7 @@ class Builder:
             ),
             accounts=routes,
             pricing=Pricing(settings),
+            learned=self._learned,
             limiter=limiter_of(settings),
             drain_ns=settings.server.disconnect_drain_ns,
             drain_bytes=settings.server.disconnect_drain_kib * 1024,

@@ -62,9 +62,9 @@ class Inheritance:
     text: str
     listening: list[socket.socket]
     stats: StatsPage
+    counters: CounterMap
     id_base_ns: int = 0
     admin_token: str = field(default="", repr=False)
-    counters: CounterMap | None = None
 
 
 class Control:

@@ -24,14 +24,15 @@ from fastgw.app.serve import AnySecret
 from fastgw.config.load import load
 from fastgw.config.root import Settings
 from fastgw.domain.errors import ConfigError, GatewayError
-from fastgw.domain.money import NANO_PER_USD, format_usd
+from fastgw.domain.money import format_usd
 from fastgw.domain.operation import DIALECT_OF, Operation
 from fastgw.domain.text import show
 from fastgw.gateway.admission import decide, said_by_caller
 from fastgw.gateway.context import Call
 from fastgw.gateway.snapshot import Snapshot
-from fastgw.limits.config import BudgetRow, Usd
+from fastgw.limits.config import BudgetRow, Usd, nano_usd_of
 from fastgw.limits.table import Applied, Governing, check_of, scope_text, unit_text
+from fastgw.rules.table import Fixed
 from fastgw.telemetry.clock import ID_SLOT_BITS, wall_ns
 
 ALLOW: Final = "allow"
@@ -105,7 +106,18 @@ def judge(snapshot: Snapshot, settings: Settings, case: Case) -> Verdict:
         route = snapshot.route(case.model, case.operation)
         target = route.name
         if snapshot.limiter is not None:
-            governing = snapshot.limiter.governing(call, subject, user, case.model, route, metadata, now_ns)
+            fixed = Fixed(
+                key=subject.key,
+                user=user,
+                team=subject.team,
+                alias=case.model,
+                target=target,
+                provider=route.provider,
+                region=route.region,
+                dialect=call.dialect,
+                operation=case.operation,
+            )
+            governing = snapshot.limiter.governing(fixed, metadata, now_ns)
             applied = governing.applied
             _use(counters, governing, settings, case, now_ns)
         decide(call, subject, said, _body(case), now_ns, counters)
@@ -211,8 +223,7 @@ def _use(counters: WorkerCounters, governing: Governing, settings: Settings, cas
                 kind = "budget" if place == "spent_usd" else "rate limit"
                 raise ConfigError(place, f'expected a {kind} that matches this call, got "{show(name)}"')
     for name, usd in case.spent_usd.items():
-        nano_usd = int(msgspec.structs.replace(rows[name].row, limit_usd=usd).limit_nano_usd)  # type: ignore[union-attr]
-        _take(counters, rows[name], settings, now_ns, nano_usd=min(nano_usd, 10**9 * NANO_PER_USD))
+        _take(counters, rows[name], settings, now_ns, nano_usd=nano_usd_of(usd))
     for name, count in case.used.items():
         row = rows[name].row
         if not isinstance(row, BudgetRow) and row.counts == "tokens":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from math import gcd
 from typing import Any, Final, NamedTuple
 
 from fastgw._native.counter_map import CounterMap
@@ -15,19 +16,20 @@ from fastgw.config.root import Settings
 from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
 from fastgw.limits.config import BudgetRow
-from fastgw.limits.state import BudgetState
 from fastgw.limits.table import Entity, budget_key
-from fastgw.limits.windows import window_at
+from fastgw.limits.windows import Span, rolling_slice_ns, window_at
 from fastgw.rules.table import Fixed
 
-_NS_PER_MINUTE: Final = 60_000_000_000
+_MINUTE_NS: Final = 60_000_000_000
 _FIXED: Final = len(Fixed.__struct_fields__)
 
 
-class _Spent(NamedTuple):
+class Spent(NamedTuple):
+    """In one window, or one slice of a window that rolls."""
+
     budget: BudgetRow
     entity: Entity
-    until_ns: int
+    span: Span
     nano_usd: int
 
 
@@ -37,47 +39,32 @@ async def rebuild(counters: CounterMap, reader: LedgerReader, settings: Settings
     Raises:
         MemoryError: they do not fit into the map.
     """
-    sums = await _sums(reader, settings, now_ns)
+    sums = await spent_by_counter(reader, settings, now_ns)
     for key, spent in sums.items():
-        if not counters.put(key, spent.nano_usd, spent.until_ns, now_ns):
+        if not counters.put(key, spent.nano_usd, spent.span.counts_until_ns, now_ns):
             raise MemoryError(f"{len(sums)} counters of budgets do not fit")
     return len(sums)
 
 
-async def budget_states(
-    counters: CounterMap, reader: LedgerReader, settings: Settings, now_ns: int
-) -> list[BudgetState]:
-    """How every counter stands that the ledger knows something of."""
-    found: list[BudgetState] = []
-    for key, spent in (await _sums(reader, settings, now_ns)).items():
-        used_nano_usd, reserved_nano_usd = counters.get(key) or (0, 0)
-        state = BudgetState(
-            row=spent.budget,
-            entity=spent.entity,
-            until_ns=spent.until_ns,
-            ledger_nano_usd=spent.nano_usd,
-            used_nano_usd=used_nano_usd,
-            reserved_nano_usd=reserved_nano_usd,
-        )
-        found.append(state)
-    return sorted(found, key=lambda state: (state.row.id, state.entity))
-
-
-async def _sums(reader: LedgerReader, settings: Settings, now_ns: int) -> dict[bytes, _Spent]:
+async def spent_by_counter(reader: LedgerReader, settings: Settings, now_ns: int) -> dict[bytes, Spent]:
+    """What the ledger says of every budget and entity in the windows that hold ``now_ns``, by the digest of its counter."""
     limiter = limiter_of(settings)
     if limiter is None:
         return {}
     zone = settings.server.zone
-    sums: dict[bytes, _Spent] = {}
+    sums: dict[bytes, Spent] = {}
     for window in sorted({row.window for row in settings.budgets}):
-        start_ns, until_ns = window_at(window, now_ns, zone)
-        for row in await reader.spent(start_ns, by_minute=limiter.timed):
-            fixed, metadata, at_ns, nano_usd = _read(row)
+        now = window_at(window, now_ns, zone)
+        slice_ns = gcd(rolling_slice_ns(window), _MINUTE_NS if limiter.timed else 0)
+        for row in await reader.spent(min((now.start_ns, *now.earlier)), slice_ns):
+            fixed, metadata = read_caller(row)
+            at_ns, nano_usd = row[_FIXED + 1 :]
+            span = window_at(window, at_ns, zone) if now.earlier else now
             for budget, entity in limiter.budgets_of(fixed, metadata, at_ns):
                 if budget.window == window:
-                    key = budget_key(budget, entity, start_ns)
+                    key = budget_key(budget, entity, span.start_ns)
                     before = sums[key].nano_usd if key in sums else 0
-                    sums[key] = _Spent(budget, entity, until_ns, before + nano_usd)
+                    sums[key] = Spent(budget, entity, span, before + nano_usd)
     return sums
 
 
@@ -93,6 +80,7 @@ async def resolve_orphans(counters: CounterMap, drain: JournalDrain) -> int:
     return resolved
 
 
-def _read(row: Sequence[Any]) -> tuple[Fixed, dict[str, str] | None, int, int]:
-    *texts, metadata, minute, nano_usd = row
-    return Fixed(*texts[:_FIXED]), json.loads(metadata) if metadata else None, minute * _NS_PER_MINUTE, nano_usd
+def read_caller(row: Sequence[Any]) -> tuple[Fixed, dict[str, str] | None]:
+    """What rules ask about, of a row of ``ledger.queries.spent_query`` or ``callers_query``."""
+    metadata = row[_FIXED]
+    return Fixed(*row[:_FIXED]), json.loads(metadata) if metadata else None

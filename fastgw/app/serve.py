@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import orjson
 
-from fastgw._native.counter_map import CounterMap
 from fastgw.app import bookkeeper, worker
 from fastgw.app.build import Pricing, price_book
+from fastgw.app.counters import open_counters
 from fastgw.app.demo import demo_text, free_port, mock_main
 from fastgw.app.launch import WORKER_ROWS, Inheritance, Source, listen, read_text
 from fastgw.app.supervisor import ChildMain, Supervisor
@@ -27,8 +27,6 @@ from fastgw.ledger.config import LedgerConfig
 from fastgw.telemetry.stats_page import StatsPage
 
 KEY_FILE = "fastgw.key"
-COUNTERS = 1 << 16
-HOLDS_PER_WORKER = 1 << 15
 
 
 def serve(path: Path | None, *, demo_port: int | None = None, workers: int | None, env: Mapping[str, str]) -> int:
@@ -62,7 +60,7 @@ def serve(path: Path | None, *, demo_port: int | None = None, workers: int | Non
         listening=listen(settings, settings.server.workers),
         stats=StatsPage(WORKER_ROWS + settings.server.workers),
         admin_token=token,
-        counters=CounterMap(COUNTERS, settings.server.workers, HOLDS_PER_WORKER),
+        counters=open_counters(settings),
     )
 
     def on_ready() -> None:

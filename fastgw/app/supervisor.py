@@ -197,8 +197,7 @@ class Supervisor:
             row.put("tasks", 0)
             row.put("ledger_problem", 1)  # until the next one says otherwise
         elif child.slot >= 0:
-            if self._inheritance.counters is not None:
-                self._inheritance.counters.begin_life(child.slot, 0)
+            self._inheritance.counters.begin_life(child.slot, 0)
             row = self._inheritance.stats.row(WORKER_ROWS + child.slot)
             row.add("journal_lost", row.get("journal_buffered"))
             for name in GAUGES:

@@ -16,11 +16,12 @@ from fastgw.front.listener import FrontDoor
 from fastgw.front.public_routes import public_routes
 from fastgw.front.respond import WireResponder
 from fastgw.front.slow_lane import SlowLane
+from fastgw.front.usage_routes import usage_routes
 from fastgw.gateway.pipeline import Pipeline
 from fastgw.ledger.journal_sync import JournalSync
 from fastgw.ledger.recorder import open_recorder
 from fastgw.telemetry import tasks
-from fastgw.telemetry.clock import RequestIds
+from fastgw.telemetry.clock import RequestIds, monotonic_ns
 from fastgw.telemetry.stats_page import StatsRow
 
 TEND_EVERY_S = 0.5
@@ -53,7 +54,7 @@ class Worker:
         self._builder = Builder(self._wheel)
         life = secrets.randbits(62) | 1
         self._recorder = open_recorder(self._settings.ledger, slot, life)
-        counters = inheritance.counters and WorkerCounters(inheritance.counters, slot, life)
+        counters = WorkerCounters(inheritance.counters, slot, life)
         ledger = self._settings.ledger
         self._sync = JournalSync(self._recorder.writer, ledger.sync, ledger.sync_interval_ms)
         if ledger.sync == "always":
@@ -63,7 +64,14 @@ class Worker:
         self._pipeline = Pipeline(
             self._builder.snapshot(self._settings), self._recorder, WireResponder(), self._ids, self._count, counters
         )
-        routes = public_routes(lambda: self._pipeline.snapshot, inheritance.stats)
+        routes = (
+            public_routes(lambda: self._pipeline.snapshot, inheritance.stats),
+            usage_routes(
+                lambda: self._pipeline.snapshot,
+                inheritance.counters,
+                lambda: inheritance.id_base_ns + monotonic_ns(),
+            ),
+        )
         self._slow_lane = SlowLane(routes, self._settings.server.max_body_bytes)
         self._door = FrontDoor(self._pipeline.handle, self._slow_lane.hand_over, self._wheel)
         self._running: list[asyncio.Task[None]] = []

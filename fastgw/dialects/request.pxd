@@ -11,9 +11,9 @@ cdef frozenset _STREAMS_USAGE_ON_REQUEST
 cdef frozenset _NEVER_STREAMS
 
 cdef class RequestFacts:
-    cdef bytes _body
     cdef MemberSpans _spans
     cdef readonly str alias
+    cdef readonly bytes body
     cdef readonly long long choices
     cdef readonly long long output_cap_tokens
     cdef readonly str service_tier

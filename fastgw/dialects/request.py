@@ -70,12 +70,13 @@ _NEVER_STREAMS: Final[frozenset[Operation]] = frozenset({"embed", "count_tokens"
 
 class RequestFacts:
     """What was read. ``alias`` is the model's name as the caller wrote it; ``output_cap_tokens`` is 0 when the request sets none,
-    and counts all of its ``choices``; ``text_bytes`` is the size of all string values, a measure of the prompt."""
+    and counts all of its ``choices``; ``body`` is what was scanned; ``text_bytes`` is the size of all its string values, a measure
+    of the prompt."""
 
     __slots__ = (
-        "_body",
         "_spans",
         "alias",
+        "body",
         "choices",
         "output_cap_tokens",
         "service_tier",
@@ -102,7 +103,7 @@ class RequestFacts:
             code = "invalid_model" if present & 1 else "missing_model"
             raise _refuse(code, "`model` must be a non-empty string", "model")
         self.alias = alias
-        self._body = body
+        self.body = body
         self._spans: MemberSpans = spans
         self.text_bytes = spans.text_bytes
         self.streaming = bool(present & _STREAM_BIT) and _streaming(operation, spans)
@@ -120,7 +121,7 @@ class RequestFacts:
     def _options(self) -> MemberSpans:
         start, end = self._spans.span(_STREAM_OPTIONS)
         try:
-            return scan_object(self._body, _OPTIONS_TABLE, start, end)
+            return scan_object(self.body, _OPTIONS_TABLE, start, end)
         except JsonSyntaxError as error:
             raise _refuse("invalid_json", f"{error} (byte {error.offset})", "stream_options") from None
 
@@ -133,7 +134,7 @@ class RequestFacts:
         request names none.
         """
         if self.wants_usage and model == self.alias and not cap_tokens:
-            return self._body
+            return self.body
         edits: list[tuple[int, int, bytes]] = []
         if model != self.alias:
             edits.append((*self._spans.span(_MODEL), model_json))
@@ -142,7 +143,7 @@ class RequestFacts:
         if cap_tokens:
             edits += self._cap_edits(operation, str(max(cap_tokens // self.choices, 1)).encode(), cap_member)
         edits.sort()
-        return splice(self._body, edits)
+        return splice(self.body, edits)
 
     def _cap_edits(self, operation: Operation, cap: bytes, member: bytes) -> list[tuple[int, int, bytes]]:
         named = [index for index in _OUTPUT_CAPS[operation] if self._spans.kind(index) != ABSENT]

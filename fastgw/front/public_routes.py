@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from fastgw.domain.errors import GatewayError
+from fastgw.domain.subject import Subject
 from fastgw.front.slow_lane import json_answer
 from fastgw.gateway.snapshot import Snapshot
 from fastgw.identity.secret import CREDENTIAL_HEADERS, Presented
@@ -29,9 +30,7 @@ def public_routes(snapshot: Callable[[], Snapshot], stats: StatsPage) -> web.Rou
     @routes.get("/v1/models")
     async def models(request: web.Request) -> web.StreamResponse:
         current = snapshot()
-        subject = current.keys.identify(_presented(request))
-        if isinstance(subject, GatewayError):
-            raise subject
+        subject = identify(current, request)
         listed = {
             alias: target
             for alias, target in current.aliases.aliases()
@@ -44,6 +43,14 @@ def public_routes(snapshot: Callable[[], Snapshot], stats: StatsPage) -> web.Rou
         return json_answer({"object": "list", "data": rows})
 
     return routes
+
+
+def identify(snapshot: Snapshot, request: web.Request) -> Subject:
+    """Who calls. Raises GatewayError, 401."""
+    subject = snapshot.keys.identify(_presented(request))
+    if isinstance(subject, GatewayError):
+        raise subject
+    return subject
 
 
 def _presented(request: web.Request) -> Presented:

@@ -9,6 +9,7 @@ from fastgw.dialects import anthropic_errors, openai_errors
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.operation import Dialect
 from fastgw.gateway.context import Call
+from fastgw.gateway.explaining import explained_body
 
 _NO_FILTER: Final = HeaderFilter((), ())
 _SHAPES: Final = {"openai": openai_errors, "anthropic": anthropic_errors}
@@ -24,16 +25,24 @@ class WireResponder:
             return
         request_id = call.request_id
         if not exchange.started:
-            exchange.reply(error_response(error, call.dialect, request_id, keep_alive=exchange.keep_alive))
+            exchange.reply(
+                error_response(
+                    error, call.dialect, request_id, keep_alive=exchange.keep_alive, explained=call.explained
+                )
+            )
             return
         if call.in_events:
             exchange.send(_SHAPES[call.dialect].stream_error_event(error, request_id))
         exchange.abort()
 
 
-def error_response(error: GatewayError, dialect: Dialect, request_id: str, *, keep_alive: bool) -> bytes:
-    """A whole answer that says what was refused, by whom, and whether to come again."""
+def error_response(
+    error: GatewayError, dialect: Dialect, request_id: str, *, keep_alive: bool, explained: bytes = b""
+) -> bytes:
+    """A whole answer that says what was refused, by whom, and whether to come again. ``explained`` goes into its body."""
     body = _SHAPES[dialect].error_body(error, request_id)
+    if explained:
+        body = explained_body(body, explained)
     lines = (
         "content-type: application/json\r\n"
         f"x-fastgw-refused-by: {'provider' if error.source == 'upstream' else 'gateway'}\r\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import orjson
 from aiohttp import web
@@ -27,9 +27,10 @@ _log = logging.getLogger("fastgw.front")
 class SlowLane:
     """Owns the application's runner; ``hand_over`` is the front door's."""
 
-    def __init__(self, routes: web.RouteTableDef, max_body_bytes: int) -> None:
+    def __init__(self, routes: Iterable[web.RouteTableDef], max_body_bytes: int) -> None:
         self.app = web.Application(middlewares=[_close_after, _shape_errors], client_max_size=max_body_bytes)
-        self.app.add_routes(routes)
+        for table in routes:
+            self.app.add_routes(table)
         for path in ENDPOINTS:
             self.app.router.add_route("*", path.decode(), _wrong_method)
         self._runner = web.AppRunner(self.app, access_log=None, handle_signals=False)

@@ -15,10 +15,7 @@ from fastgw.gateway.context import Call
 from fastgw.gateway.reserving import reserve
 from fastgw.gateway.snapshot import Route
 from fastgw.identity.metadata import merge_metadata, request_metadata, request_user
-from fastgw.spend.estimate import estimate_tokens
 
-DEFAULT_OUTPUT_TOKENS: Final = 1024
-"""Assumed for the estimate of a call that sets no bound; the row of a call that died is charged with it."""
 CallerSaid = tuple[bytes | None, ...]
 """Values of the two metadata headers and of the user header."""
 SAID_NOTHING: Final[CallerSaid] = (None, None, None)
@@ -48,10 +45,10 @@ class Admission:
 
 
 def decide(
-    call: Call, subject: Subject, said: CallerSaid, body: bytes, started_ns: int, counters: WorkerCounters | None
+    call: Call, subject: Subject, said: CallerSaid, body: bytes, started_ns: int, counters: WorkerCounters
 ) -> Admission:
     """Read the request, check the model, choose the target, estimate the usage, and take it from the limits. ``said`` are the
-    caller's headers about itself; ``counters`` is None when nothing limits.
+    caller's headers about itself.
 
     Raises:
         GatewayError: 400, 403, 404, 429 or 503.
@@ -63,10 +60,13 @@ def decide(
         user, metadata = said_by_caller(subject, said)
     facts = RequestFacts(operation, body)
     route = _allowed_route(call, subject, facts.alias)
-    call.text_bytes = text_bytes = facts.text_bytes
+    call.text_bytes = facts.text_bytes
+    call.route = route
+    call.learned = route.learned
+    call.is_bounded = facts.output_cap_tokens > 0
     output_tokens = 0
     if operation in _CAN_ANSWER_TEXT:
-        output_tokens = facts.output_cap_tokens or DEFAULT_OUTPUT_TOKENS
+        output_tokens = facts.output_cap_tokens or route.learned.output_tokens
     entry = LedgerRecord(
         call.id,
         call.request_id,
@@ -84,20 +84,9 @@ def decide(
         metadata,
         fingerprint64(body),
     )
-    entry.estimate(estimate_tokens(text_bytes), output_tokens)
-    cap_tokens = 0
-    if counters is not None and call.snapshot.limiter is not None:
-        cap_tokens = reserve(
-            call,
-            counters,
-            call.snapshot.limiter,
-            route,
-            facts,
-            user,
-            metadata,
-            output_tokens and DEFAULT_OUTPUT_TOKENS,
-            body,
-        )
+    # The row of a call that dies is charged with this.
+    entry.estimate(route.learned.input_tokens(facts.text_bytes), output_tokens)
+    cap_tokens = reserve(call, counters, route, facts, entry)
     forwarded = facts.upstream_body(route.model, route.model_json, operation, cap_tokens, route.cap_member)
     return Admission(entry, route, forwarded, facts.streaming, not facts.wants_usage, facts.service_tier)
 

@@ -3,7 +3,8 @@ from fastgw._native.ledger_record cimport LedgerRecord
 from fastgw._native.limit_set cimport Reservation
 from fastgw._native.provider_conn cimport ProviderConn
 from fastgw.domain.subject cimport Subject
-from fastgw.gateway.snapshot cimport Snapshot
+from fastgw.gateway.snapshot cimport Route, Snapshot
+from fastgw.spend.learned cimport Learned
 
 cdef class Call:
     cdef public Exchange exchange
@@ -12,6 +13,12 @@ cdef class Call:
     cdef public ProviderConn answer
     cdef public object meter
     cdef public object price
+    cdef public object governing
+    cdef public object allowance
+    cdef public Learned learned
+    cdef public Route route
+    cdef public bytes explained
+    cdef public bint explains
     cdef public Reservation reservation
     cdef public bytes limit_lines
     cdef public str operation
@@ -25,4 +32,5 @@ cdef class Call:
     cdef public long long upstream_ns
     cdef public long long waited_from_ns
     cdef public bint in_events
+    cdef public bint is_bounded
     cdef public bint settled

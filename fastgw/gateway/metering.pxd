@@ -15,5 +15,6 @@ cdef class StreamMeter:
     cdef SseTap _tap
     cdef public bint ended
     cdef public bint error_seen
+    cdef readonly long long open_block
     cdef public object service_tier
     cpdef bytes feed(self, bytes chunk)

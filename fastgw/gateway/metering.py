@@ -34,9 +34,12 @@ _USAGE: Final = MemberTable([b"usage", b"service_tier"])
 _RESPONSE_USAGE: Final = MemberTable([b"response.usage", b"response.service_tier"])
 _MESSAGE_USAGE: Final = MemberTable([b"usage", b"message.usage"])
 
+_BLOCK: Final = MemberTable([b"index"])
 _OPENAI_NEEDLES: Final = (b'"usage"', b'data: {"error"', b'data:{"error"')
 _RESPONSES_NEEDLES: Final = (b'"usage"', b"event: error", b"response.failed")
 _ANTHROPIC_NEEDLES: Final = (b'"usage"', b"message_stop", b"event: error")
+
+_BLOCK_NEEDLES: Final = (b"content_block_start", b"content_block_stop")
 
 _TEXTS: Final[dict[Operation, tuple[bytes, ...]]] = {
     "chat": (b"content", b"reasoning_content", b"reasoning", b"refusal", b"arguments"),
@@ -178,13 +181,14 @@ class PlainMeter:
 class StreamMeter:
     """Meters a stream of server-sent events and hides the usage that was only asked for by us."""
 
-    __slots__ = ("_anthropic", "_operation", "_reading", "_tap", "ended", "error_seen", "service_tier")
+    __slots__ = ("_anthropic", "_operation", "_reading", "_tap", "ended", "error_seen", "open_block", "service_tier")
 
-    def __init__(self, operation: Operation, *, hide_usage: bool) -> None:
+    def __init__(self, operation: Operation, *, hide_usage: bool, may_be_cut: bool = False) -> None:
+        """``may_be_cut``: the block of a message that is open must be known, in ``open_block``; -1 for none."""
         self._operation = operation
-        needles = _OPENAI_NEEDLES
+        needles: tuple[bytes, ...] = _OPENAI_NEEDLES
         if operation == "message":
-            needles = _ANTHROPIC_NEEDLES
+            needles = _ANTHROPIC_NEEDLES + _BLOCK_NEEDLES if may_be_cut else _ANTHROPIC_NEEDLES
         elif operation == "respond":
             needles = _RESPONSES_NEEDLES
         self._tap = SseTap(needles, hide_usage, texts=_TEXTS[operation])
@@ -192,7 +196,13 @@ class StreamMeter:
         self._reading: Reading = NOTHING, "none"
         self.ended = False
         self.error_seen = False
+        self.open_block = -1
         self.service_tier: str | None = None
+
+    @property
+    def output_text_bytes(self) -> int:
+        """The output so far, as it is written."""
+        return self._tap.text_bytes
 
     def feed(self, chunk: bytes) -> bytes:
         """What to pass on of the next piece."""
@@ -259,6 +269,10 @@ class StreamMeter:
             self.ended = True
         elif name == b"error":
             self.error_seen = True
+        elif name == b"content_block_start":
+            self.open_block = _index(payload)
+        elif name == b"content_block_stop":
+            self.open_block = -1
         elif self._anthropic is not None and name in (b"message_start", b"message_delta"):
             tap = JsonTap(_MESSAGE_USAGE)
             tap.feed(payload)
@@ -266,6 +280,13 @@ class StreamMeter:
             if block is not None and block != b"null":
                 self._anthropic.add(block)
                 self.service_tier = _tier(block, None) or self.service_tier
+
+
+def _index(payload: bytes) -> int:
+    try:
+        return scan_object(payload, _BLOCK).integer(0) or 0
+    except JsonSyntaxError:
+        return 0
 
 
 def _tier(anthropic_usage: bytes | None, member: bytes | None) -> str | None:

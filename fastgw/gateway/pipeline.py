@@ -29,6 +29,7 @@ from fastgw.gateway.admission import decide, refused_entry
 from fastgw.gateway.attempts import call_provider
 from fastgw.gateway.context import Call
 from fastgw.gateway.drain import drain
+from fastgw.gateway.explaining import explanation, explanation_line
 from fastgw.gateway.ports import Recorder, Responder
 from fastgw.gateway.relay import relay, relay_at_once
 from fastgw.gateway.snapshot import Snapshot
@@ -38,7 +39,9 @@ from fastgw.identity.secret import CREDENTIAL_HEADERS
 from fastgw.telemetry.clock import RequestIds, wall_ns
 
 MAX_CLIENT_ID_BYTES: Final = 128
-_HEADERS: Final = HeaderPick([b"x-request-id", *CREDENTIAL_HEADERS, *METADATA_HEADERS, USER_HEADER])
+_HEADERS: Final = HeaderPick(
+    [b"x-request-id", *CREDENTIAL_HEADERS, *METADATA_HEADERS, USER_HEADER, b"x-fastgw-explain"]
+)
 _log = logging.getLogger("fastgw.gateway")
 
 
@@ -54,7 +57,7 @@ class Pipeline:
         responder: Responder,
         ids: RequestIds,
         count: Callable[[str], None],
-        counters: WorkerCounters | None = None,
+        counters: WorkerCounters,
     ) -> None:
         self.snapshot = snapshot
         self._recorder = recorder
@@ -73,7 +76,10 @@ class Pipeline:
             body = exchange.take_whole()
             if body is None:
                 body = await exchange.body()
-            admission = decide(call, subject, picked[5:], body, wall_ns(), self._counters)
+            call.explains = picked[8] is not None
+            admission = decide(call, subject, picked[5:8], body, wall_ns(), self._counters)
+            if call.explains:
+                call.limit_lines += self._explain(call)
             settle.open_(call, admission, self._recorder)
             answer = await call_provider(call, admission)
             if not relay_at_once(call, admission, answer, self._recorder):
@@ -103,8 +109,14 @@ class Pipeline:
         return subject
 
     def _fail(self, call: Call, error: GatewayError) -> None:
+        if call.explains and not call.explained:
+            error.lines += self._explain(call)
         self._give_up(call, error.status, error.code)
         self._responder.refuse(call, error)
+
+    def _explain(self, call: Call) -> bytes:
+        call.explained = explanation(call, self._counters.counters)
+        return explanation_line(call.explained)
 
     def _give_up(self, call: Call, status: int, code: str) -> None:
         # Whoever is known gets a row for every call; of a stranger only the number of calls is kept.

@@ -12,11 +12,15 @@ from fastgw._native.answer_lines import UNPRICED, UNTOLD, answer_lines
 from fastgw._native.errors import ConnectionLost, DeadlineExceeded
 from fastgw._native.http_head import ResponseHead
 from fastgw._native.http_write import write_response
+from fastgw.domain.entry import UsageSource
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.money import format_usd
+from fastgw.domain.usage import Usage
 from fastgw.gateway import settle
 from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
+from fastgw.gateway.cutting import cut_off, is_spent, may_go_on
+from fastgw.gateway.explaining import explained_body
 from fastgw.gateway.metering import PlainMeter, StreamMeter, fill_row, read_whole
 from fastgw.gateway.ports import Answer, Recorder
 from fastgw.gateway.snapshot import Route
@@ -124,6 +128,8 @@ def _settle_whole(call: Call, route: Route, head: ResponseHead, body: bytes, rec
 def _reply(call: Call, route: Route, head: ResponseHead, body: bytes) -> None:
     exchange = call.exchange
     lines = _own_lines(call, route, _cost_nano_usd(call))
+    if call.explained and head.header(b"content-encoding") is None:
+        body = explained_body(body, call.explained)
     response_filter = route.via.response_filter
     exchange.reply(
         write_response(head.status, head, response_filter, lines, len(body), False, exchange.keep_alive, body)
@@ -169,7 +175,9 @@ async def _relay_large(call: Call, route: Route, answer: Answer, meter: PlainMet
 async def _relay_stream(call: Call, admission: Admission, answer: Answer, recorder: Recorder) -> None:
     head = answer.head
     exchange = call.exchange
-    meter = call.meter = StreamMeter(call.operation, hide_usage=admission.hide_usage)
+    meter = call.meter = StreamMeter(
+        call.operation, hide_usage=admission.hide_usage, may_be_cut=call.allowance is not None
+    )
     call.in_events = True
     _start(call, admission.route, head, -1)
     held: list[bytes] = []
@@ -178,17 +186,22 @@ async def _relay_stream(call: Call, admission: Admission, answer: Answer, record
         while (chunk := await answer.chunk()) is not None:
             if _pass_on(call, meter, answer, chunk, held):
                 await exchange.room()
-            if len(held) > MAX_HELD_CHUNKS:
+            if len(held) > MAX_HELD_CHUNKS or is_spent(call):
                 break
     except (ConnectionLost, DeadlineExceeded):
         if not meter.ended:
             raise
-    held.append(meter.rest())
-    if not meter.ended:
-        _refuse_cut(admission.route, head)
     call.upstream_ns = monotonic_ns() - call.sent_at_ns
-    _note_error_event(call, meter)
-    usage, source = meter.final(call.text_bytes)
+    if is_spent(call):
+        usage, source, closing = cut_off(call, meter, tells_usage=not admission.hide_usage)
+        held.append(closing)
+    else:
+        held.append(meter.rest())
+        if not meter.ended:
+            _refuse_cut(admission.route, head)
+        _note_error_event(call, meter)
+        usage, source = meter.final(call.text_bytes)
+        _learn(call, meter, usage, source)
     settle.complete(call, recorder, head.status, usage, source, meter.service_tier)
     await _on_disk(recorder)
     held.append(_cost_comment(call))
@@ -203,6 +216,9 @@ def _pass_on(call: Call, meter: StreamMeter, answer: Answer, chunk: bytes, held:
         call.first_token_at_ns = monotonic_ns()
         call.upstream_ns += call.first_token_at_ns - call.waited_from_ns
     out = meter.feed(chunk)
+    if call.allowance is not None and not meter.ended and not may_go_on(call, meter, out):
+        held.append(out)
+        return False
     if not meter.ended:
         call.exchange.send(out)
         return call.exchange.slow
@@ -210,6 +226,11 @@ def _pass_on(call: Call, meter: StreamMeter, answer: Answer, chunk: bytes, held:
         answer.expect_end(END_GRACE_NS)
     held.append(out)
     return False
+
+
+def _learn(call: Call, meter: StreamMeter, usage: Usage, source: UsageSource) -> None:
+    if call.learned is not None and source == "reported":
+        call.learned.see_output(meter.output_text_bytes, usage.output_tokens - usage.output_reasoning_tokens)
 
 
 def _note_error_event(call: Call, meter: StreamMeter) -> None:

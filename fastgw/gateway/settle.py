@@ -14,7 +14,7 @@ from fastgw.domain.usage import Usage
 from fastgw.gateway.admission import Admission
 from fastgw.gateway.context import Call
 from fastgw.gateway.ports import Recorder
-from fastgw.telemetry.clock import monotonic_ns
+from fastgw.telemetry.clock import monotonic_ns, unix_ns_of
 
 NOTHING: Final = Usage()
 
@@ -36,6 +36,8 @@ def complete(
     if entry is None or call.settled:
         return
     _itemise(entry, usage)
+    if source == "reported":
+        _learn(call, entry)
     if usage is NOTHING:
         entry.charge(0, "")
     elif call.price is not None:
@@ -47,9 +49,19 @@ def complete_filled(call: Call, entry: LedgerRecord, recorder: Recorder, status:
     """The same for a row that has the reported counts already."""
     if call.settled:
         return
+    _learn(call, entry)
     if call.price is not None:
         call.price.charge(entry, tier)
     _write_down(call, entry, recorder, status, "reported")
+
+
+def _learn(call: Call, entry: LedgerRecord) -> None:
+    learned = call.learned
+    if learned is None or not entry.output_tokens:
+        return
+    learned.see_input(call.text_bytes, entry.input_tokens)
+    if not call.is_bounded:
+        learned.see_unbounded(entry.output_tokens)
 
 
 def _write_down(call: Call, entry: LedgerRecord, recorder: Recorder, status: int, source: UsageSource) -> None:
@@ -63,7 +75,7 @@ def _write_down(call: Call, entry: LedgerRecord, recorder: Recorder, status: int
     if reservation is not None:
         # After the journal: a kill between the two leaves a hold, which is settled by what the ledger says.
         reservation.settle(
-            entry.input_tokens + entry.output_tokens, entry.cost_nano_usd or 0, (call.id >> 10) * 1000 + latency_ns
+            entry.input_tokens + entry.output_tokens, entry.cost_nano_usd or 0, unix_ns_of(call.id) + latency_ns
         )
 
 

@@ -1,5 +1,6 @@
 from fastgw._native.http_write cimport HeaderFilter
 from fastgw.identity.table cimport KeyTable
+from fastgw.spend.learned cimport Learned
 
 cdef class AccountRoute:
     cdef readonly object account
@@ -19,6 +20,7 @@ cdef class Route:
     cdef readonly bytes path
     cdef readonly bytes cap_member
     cdef readonly object price
+    cdef readonly Learned learned
     cdef readonly bytes model_line
 
 cdef class Snapshot:
@@ -30,5 +32,6 @@ cdef class Snapshot:
     cdef readonly long long drain_bytes
     cdef object _accounts
     cdef object _pricing
+    cdef object _learned
     cdef dict _memo
     cpdef Route route(self, str alias, str operation)

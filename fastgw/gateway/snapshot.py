@@ -17,6 +17,7 @@ from fastgw.gateway.ports import Account, Pricing, TargetPricing
 from fastgw.identity.table import KeyTable
 from fastgw.providers.base import REQUEST_PREFIXES_DROPPED, RESPONSE_PREFIXES_DROPPED, ProviderEndpoint
 from fastgw.routing.table import AliasTable
+from fastgw.spend.learned import Learned, LearnedTable
 
 MEMO_ROUTES: Final = 4096
 
@@ -37,10 +38,11 @@ class AccountRoute:
 
 
 class Route:
-    """Everything a call needs to reach a target. ``price`` is None when the target is unpriced."""
+    """Everything a call needs to reach a target. ``price`` is None when the target is unpriced. ``learned`` outlives it."""
 
     __slots__ = (
         "cap_member",
+        "learned",
         "model",
         "model_json",
         "model_line",
@@ -52,7 +54,9 @@ class Route:
         "via",
     )
 
-    def __init__(self, target: Target, via: AccountRoute, operation: Operation, price: TargetPricing | None) -> None:
+    def __init__(
+        self, target: Target, via: AccountRoute, operation: Operation, price: TargetPricing | None, learned: Learned
+    ) -> None:
         self.name: Final = target.name
         self.model: Final = target.model
         self.model_json: Final = target.model_json
@@ -61,6 +65,7 @@ class Route:
         self.via: Final = via
         self.path: Final = via.endpoint.paths[operation]
         self.price: Final = price
+        self.learned: Final = learned
         self.cap_member: Final = via.endpoint.output_cap_member(operation)
         self.model_line: Final = header_line(b"x-fastgw-model", target.name.encode("ascii", "backslashreplace").strip())
 
@@ -69,7 +74,18 @@ class Snapshot:
     """One configuration, ready to serve. ``version`` counts reloads; ``limiter`` is None when nothing limits; an answer whose
     client has gone is read on for ``drain_ns`` and ``drain_bytes``, 0: not at all."""
 
-    __slots__ = ("_accounts", "_memo", "_pricing", "aliases", "drain_bytes", "drain_ns", "keys", "limiter", "version")
+    __slots__ = (
+        "_accounts",
+        "_learned",
+        "_memo",
+        "_pricing",
+        "aliases",
+        "drain_bytes",
+        "drain_ns",
+        "keys",
+        "limiter",
+        "version",
+    )
 
     def __init__(  # noqa: PLR0913 - by name, and in one place
         self,
@@ -79,6 +95,7 @@ class Snapshot:
         aliases: AliasTable,
         accounts: Mapping[str, AccountRoute],
         pricing: Pricing,
+        learned: LearnedTable,
         limiter: Limiter | None = None,
         drain_ns: int = 0,
         drain_bytes: int = 0,
@@ -88,6 +105,7 @@ class Snapshot:
         self.aliases: Final = aliases
         self._accounts = accounts
         self._pricing = pricing
+        self._learned = learned
         self.limiter: Final = limiter
         self.drain_ns: Final = drain_ns
         self.drain_bytes: Final = drain_bytes
@@ -107,7 +125,7 @@ class Snapshot:
             raise target
         via = self._accounts[target.provider]
         price = self._pricing.for_target(target.provider, target.model, target.region)
-        route = Route(target, via, operation, price)
+        route = Route(target, via, operation, price, self._learned.of(target.name))
         if len(self._memo) >= MEMO_ROUTES:
             self._memo.clear()
         self._memo[alias, operation] = route

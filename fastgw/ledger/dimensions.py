@@ -12,11 +12,12 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from fastgw.ledger.schema import DIMENSION_COLUMNS, ID_SHIFT, Row, dimension_of
+from fastgw.ledger.schema import DIMENSION_COLUMNS, Row, dimension_of
+from fastgw.telemetry.clock import ID_SLOT_BITS
 
 MAX_REMEMBERED: Final = 2048
 """About 1 KiB each. Beyond it, all are forgotten between two batches: looking one up again costs some 15 us."""
-SPAN_IDS: Final = 3_600_000_000 << ID_SHIFT
+SPAN_IDS: Final = 3_600_000_000 << ID_SLOT_BITS
 """An hour of ids: how far ``until_id`` is ahead, so that it is written once an hour and not once a call."""
 
 _NAMES = ", ".join(DIMENSION_COLUMNS)

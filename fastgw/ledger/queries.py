@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from fastgw.ledger.schema import COLUMNS, first_id
+from fastgw.telemetry.clock import ID_SLOT_BITS
 
 _BY: Final = {
     "key": "key",
@@ -111,18 +112,25 @@ def spend_query(by: Sequence[str], since_ns: int | None = None, until_ns: int | 
     return f"SELECT {', '.join([*terms, _SUMS])} FROM entries {where} {order}", parameters  # noqa: S608 - closed list
 
 
+_ALL_TIME_US: Final = 1 << 62
 _SPENT_BY: Final = "key, user, team, alias, target, provider, region, dialect, operation, metadata"
 
 
-def spent_query(since_ns: int, *, by_minute: bool) -> Query:
+def spent_query(since_ns: int, slice_ns: int = 0) -> Query:
     """What was spent since a moment, a row for each combination of what rules ask about: key, user, team, alias, target, provider,
-    region, dialect, operation, metadata (JSON), the minute of the Unix clock (0 unless ``by_minute``), and the sum in nano-USD."""
-    minute = "(id >> 10) / 60000000"
+    region, dialect, operation, metadata (JSON), where the slice of ``slice_ns`` begins in Unix ns (``since_ns``, unless there are
+    slices, of whole microseconds), and the sum in nano-USD."""
     statement = (
-        f"SELECT {_SPENT_BY}, {minute if by_minute else 0}, sum(cost_nano_usd) FROM entries "  # noqa: S608 - constants
-        f"WHERE id >= ? AND cost_nano_usd > 0 GROUP BY {_SPENT_BY}{f', {minute}' if by_minute else ''}"
+        f"SELECT {_SPENT_BY}, max((id >> {ID_SLOT_BITS}) / ? * ?, ?) AS slice, sum(cost_nano_usd) FROM entries "  # noqa: S608 - constants
+        f"WHERE id >= ? AND cost_nano_usd > 0 GROUP BY {_SPENT_BY}, slice"
     )
-    return statement, [first_id(since_ns)]
+    # In one slice that is longer than all time, everything came since the moment that is asked for.
+    return statement, [slice_ns // 1000 or _ALL_TIME_US, slice_ns, since_ns, first_id(since_ns)]
+
+
+def callers_query(since_ns: int) -> Query:
+    """Who called what since a moment, a row for each combination of what rules ask about, as ``spent_query`` has them."""
+    return f"SELECT DISTINCT {_SPENT_BY} FROM entries WHERE id >= ?", [first_id(since_ns)]  # noqa: S608 - constants
 
 
 def spend_row(row: Sequence[Any], groups: int) -> Spend:

@@ -14,7 +14,7 @@ from typing import Any
 import aiosqlite
 
 from fastgw.domain.entry import LedgerEntry
-from fastgw.ledger.queries import Query, Spend, entries_query, spend_query, spend_row, spent_query
+from fastgw.ledger.queries import Query, Spend, callers_query, entries_query, spend_query, spend_row, spent_query
 from fastgw.ledger.schema import entry_of
 from fastgw.storage.sqlite import open_reader, reader_uri
 
@@ -46,9 +46,13 @@ class LedgerReader:
         """The sums of all calls."""
         return (await self.spend((), since_ns, until_ns))[0]
 
-    async def spent(self, since_ns: int, *, by_minute: bool) -> list[Sequence[Any]]:
+    async def callers(self, since_ns: int) -> list[Sequence[Any]]:
+        """The rows of ``callers_query``."""
+        return await self._fetch(callers_query(since_ns))
+
+    async def spent(self, since_ns: int, slice_ns: int = 0) -> list[Sequence[Any]]:
         """The rows of ``spent_query``."""
-        return await self._fetch(spent_query(since_ns, by_minute=by_minute))
+        return await self._fetch(spent_query(since_ns, slice_ns))
 
     async def entries(self, limit: int, since_ns: int | None = None, until_ns: int | None = None) -> list[LedgerEntry]:
         """The latest ``limit`` entries, latest first."""

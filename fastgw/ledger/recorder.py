@@ -7,7 +7,6 @@ sync (``journal_sync`` does).
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -119,8 +118,8 @@ class Recorder:
         self._waiting_bytes += needed_bytes
 
 
-def open_recorder(config: LedgerConfig, worker: int, life: int | None = None) -> Recorder:
-    """The recorder of worker number ``worker``, to be called in it, after the fork. ``life`` names this process in the journal.
+def open_recorder(config: LedgerConfig, worker: int, life: int) -> Recorder:
+    """The recorder of worker number ``worker``, to be called in it, after the fork. ``life``, not 0, is its name in the journal.
 
     Makes the journal directory; raises ``OSError`` when it cannot.
     """
@@ -129,7 +128,7 @@ def open_recorder(config: LedgerConfig, worker: int, life: int | None = None) ->
     writer = JournalWriter(
         str(directory),
         worker,
-        life or secrets.randbits(62) | 1,
+        life,
         max_journal_bytes=config.max_journal_mib * _BYTES_PER_MIB,
     )
     return Recorder(writer, config.max_buffer_mib * _BYTES_PER_MIB)

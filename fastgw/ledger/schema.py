@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from fastgw.domain.entry import LedgerEntry
+from fastgw.telemetry.clock import ID_SLOT_BITS
 
 COLUMNS: tuple[str, ...] = LedgerEntry.__struct_fields__
 """Those of the view ``entries``."""
@@ -94,9 +95,6 @@ PUT_PLAIN_ROWS = f"{_insert(_PLAIN_COLUMNS, _PLAIN_VALUES, PLAIN_ROWS)} {_ON_CON
 PUT_SETTLED = f"{_INSERT_ALL} {_ON_CONFLICT}"
 PUT_UNKNOWN = f"{_INSERT_ALL} ON CONFLICT (id) DO NOTHING"
 
-ID_SHIFT = 10
-"""A request id is Unix microseconds shifted left by this, or'ed with the worker's number."""
-
 _decode_entry = msgspec.msgpack.Decoder(LedgerEntry).decode
 _decode_texts = msgspec.msgpack.Decoder(dict[str, str]).decode
 _json = msgspec.json.Encoder().encode
@@ -110,7 +108,7 @@ def json_of(packed: bytes) -> str:
 
 def first_id(unix_ns: int) -> int:
     """The smallest id of a call that started at ``unix_ns`` or later; for a time that no id can tell, the nearest that one can."""
-    return min(max(-(-unix_ns // 1000) << ID_SHIFT, 0), _MAX_ID)
+    return min(max(-(-unix_ns // 1000) << ID_SLOT_BITS, 0), _MAX_ID)
 
 
 def decode_any(payload: bytes) -> Row:

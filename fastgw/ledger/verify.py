@@ -19,6 +19,7 @@ from fastgw.ledger.queries import Spend, spend_query, spend_row
 from fastgw.ledger.schema import COLUMNS
 from fastgw.storage.migrate import current_version, load_migrations
 from fastgw.storage.sqlite import open_reader
+from fastgw.telemetry.clock import ID_SLOT_BITS
 
 _INT_COLUMNS: Final = (
     "input_tokens",
@@ -36,7 +37,7 @@ _INT_COLUMNS: Final = (
     "overhead_ns",
     "attempts",
 )
-_DRIFTED_ROWS: Final = "SELECT count(*) FROM entries WHERE abs((id >> 10) - started_ns / 1000) > 1000000"
+_DRIFTED_ROWS: Final = f"SELECT count(*) FROM entries WHERE abs((id >> {ID_SLOT_BITS}) - started_ns / 1000) > 1000000"  # noqa: S608 - a constant
 """Ids follow the monotonic clock from the gateway's start on, starts the wall clock: a second between them says it was set."""
 
 _MAY_BE_NULL: Final = frozenset({"cost_nano_usd", "metadata", "other_usage"})

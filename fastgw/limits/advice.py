@@ -6,7 +6,6 @@ and from the caller; what goes into a header is ASCII.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
 from fastgw._native.limit_lines import level_lines
@@ -17,6 +16,7 @@ from fastgw.domain.operation import Dialect
 from fastgw.domain.text import show
 from fastgw.limits.config import BudgetRow
 from fastgw.limits.table import Applied, Governing, scope_text, unit_text
+from fastgw.limits.windows import rfc3339
 
 SLOT_WAIT_NS: Final = 1_000_000_000
 """Nobody knows when a call ends; a second is what clients may try again after."""
@@ -57,7 +57,7 @@ def refusal_error(
 
 
 def _budget_error(applied: Applied, row: BudgetRow, refusal: Refusal, needed_nano_usd: int) -> GatewayError:
-    resets = "" if row.window == "lifetime" else f"; resets at {_moment(applied.until_ns)}"
+    resets = "" if row.window == "lifetime" else f"; resets at {rfc3339(applied.until_ns)}"
     problem = (
         f"budget `{row.id}` refuses this call: limit {format_usd(row.limit_nano_usd)} USD a {row.window}"
         f"{_of(applied)}, used {format_usd(refusal.used)}, reserved by calls under way {format_usd(refusal.held)}, "
@@ -80,7 +80,3 @@ def _rule_line(applied: Applied) -> bytes:
 def _of(applied: Applied) -> str:
     scope = scope_text(applied)
     return f" for {show(scope)}" if scope else ""
-
-
-def _moment(unix_ns: int) -> str:
-    return datetime.fromtimestamp(-(-unix_ns // _NS_PER_S), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

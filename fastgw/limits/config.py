@@ -42,17 +42,19 @@ PERIODS_NS: Final = {
 
 class BudgetRow(RuleRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[budgets]]``. A ``strict`` one reserves for the most that a call can cost: a token a byte of its text, and all the output
-    that it may ask for. ``clamp``: a call that asks for more output than is left gets as much as that buys."""
+    that it may ask for. ``clamp``: a call that asks for more output than is left gets as much as that buys. ``cut``: a stream
+    that has used up what was reserved for it, when nothing is left to reserve, is ended as if it had reached its length."""
 
     limit_usd: Usd
     window: Window
     strict: bool = False
     clamp: bool = True
+    cut: bool = False
 
     @property
     def limit_nano_usd(self) -> int:
-        """Parts of a nano-USD are cut off."""
-        return int(Decimal(str(self.limit_usd)) * NANO_PER_USD)
+        """The limit as money is counted."""
+        return nano_usd_of(self.limit_usd)
 
 
 class RateLimitRow(RuleRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,3 +76,8 @@ class RateLimitRow(RuleRow, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 LimitRow = BudgetRow | RateLimitRow
+
+
+def nano_usd_of(usd: Usd) -> int:
+    """A sum that was written, in nano-USD; parts of one are cut off."""
+    return int(Decimal(str(usd)) * NANO_PER_USD)

@@ -1,4 +1,4 @@
-"""How a budget's counter stands, for operators."""
+"""How a counter stands, for operators."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from fastgw.domain.money import format_usd
-from fastgw.limits.config import BudgetRow
+from fastgw.limits.config import BudgetRow, RateLimitRow
 from fastgw.limits.windows import NEVER_NS
 
 
@@ -35,4 +35,25 @@ class BudgetState(msgspec.Struct, frozen=True, kw_only=True):
             "reserved_usd": format_usd(self.reserved_nano_usd),
             "ledger_usd": format_usd(self.ledger_nano_usd),
             "resets_ns": None if self.until_ns == NEVER_NS else self.until_ns,
+        }
+
+
+class RateLimitState(msgspec.Struct, frozen=True, kw_only=True):
+    """One bucket, or the slots of one limit. ``used``: gone from the bucket, or taken."""
+
+    row: RateLimitRow
+    entity: tuple[str, ...]
+    used: int
+
+    def shown(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "id": self.row.id,
+            "group": self.row.group,
+            "mode": self.row.mode,
+            "unit": self.row.unit,
+            "scope": dict(zip(self.row.per, self.entity, strict=True)),
+            "limit": self.row.limit,
+            "burst": self.row.burst or self.row.limit,
+            "used": self.used,
         }

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from fastgw._native.limit_set import CONCURRENT, COUNTS, ENFORCES, MONEY, REQUESTS, SOFT, TOKENS, LimitSet
-from fastgw.limits.config import BudgetRow, LimitRow, RateLimitRow
-from fastgw.limits.windows import NEVER_NS, window_at
+from fastgw.limits.config import BudgetRow, LimitRow
+from fastgw.limits.windows import NEVER_NS, Span, window_at
 
 _MODES: Final = {"enforce": ENFORCES, "soft": SOFT, "audit": COUNTS}
 _KINDS: Final = {"requests": REQUESTS, "tokens": TOKENS, "concurrent": CONCURRENT}
 Entity = tuple[str, ...]
-Check = tuple[bytes, int, int, int, int, int, int, int]
+Check = tuple[Any, ...]
+"""A row of a ``LimitSet``."""
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -32,9 +33,9 @@ class Applied(msgspec.Struct, frozen=True):
     until_ns: int
 
 
-class Governing(msgspec.Struct, frozen=True):
-    """What a kind of call must get through until ``until_ns``. ``has_money``: a budget counts; ``strict``: one of
-    them strictly; ``rules_line``: the header that names them."""
+class Governing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a kind of call must get through until ``until_ns``. ``has_money``: a budget counts; ``strict``: one of them strictly;
+    ``clamps``, ``cuts``: what may be done to the output of a call; ``rules_line``: the header that names them."""
 
     limits: LimitSet
     applied: tuple[Applied, ...]
@@ -42,6 +43,7 @@ class Governing(msgspec.Struct, frozen=True):
     has_money: bool
     strict: bool
     clamps: bool
+    cuts: bool
     rules_line: bytes
 
 
@@ -64,34 +66,40 @@ def governing_limits(
         check, until_ns = check_of(row, entity, mode, group, now_ns, zone)
         checks.append(check)
         applied.append(Applied(row, governs, entity, until_ns))
-    budgets = [each.row for each in applied if isinstance(each.row, BudgetRow)]
     enforced = [
         each.row for each in applied if isinstance(each.row, BudgetRow) and each.governs and each.row.mode != "audit"
     ]
+    names = ", ".join(each.row.id + ("" if each.governs else ";tracked") for each in applied)
     return Governing(
-        LimitSet(checks),
-        tuple(applied),
-        min([each.until_ns for each in applied], default=NEVER_NS),
-        bool(budgets),
-        any(row.strict for row in enforced),
-        bool(enforced) and all(row.clamp for row in enforced),
-        f"x-fastgw-rules: {', '.join(each.row.id + ('' if each.governs else ';tracked') for each in applied)}\r\n".encode(),
+        limits=LimitSet(checks),
+        applied=tuple(applied),
+        until_ns=min([each.until_ns for each in applied], default=NEVER_NS),
+        has_money=any(isinstance(each.row, BudgetRow) for each in applied),
+        strict=any(row.strict for row in enforced),
+        clamps=bool(enforced) and all(row.clamp for row in enforced),
+        cuts=any(row.cut for row in enforced),
+        rules_line=f"x-fastgw-rules: {names}\r\n".encode(),
     )
 
 
 def check_of(row: LimitRow, entity: Entity, mode: int, group: int, now_ns: int, zone: tzinfo) -> tuple[Check, int]:
     """A row of a :class:`LimitSet`, and until when it holds."""
     if isinstance(row, BudgetRow):
-        start_ns, until_ns = window_at(row.window, now_ns, zone)
-        key = budget_key(row, entity, start_ns)
-        return (key, MONEY, mode, group, row.limit_nano_usd, 0, 0, until_ns), until_ns
+        span = window_at(row.window, now_ns, zone)
+        key, *earlier = budget_keys(row, entity, span)
+        return (key, MONEY, mode, group, row.limit_nano_usd, 0, 0, span.counts_until_ns, *earlier), span.end_ns
     key = _key(row.id, row.unit, entity)
     return (key, _KINDS[row.counts], mode, group, row.limit, row.period_ns, row.burst or row.limit, 0), NEVER_NS
 
 
-def budget_key(row: BudgetRow, entity: Entity, window_start_ns: int) -> bytes:
-    """The digest of a budget's counter in one window."""
-    return _key(row.id, f"{row.window} from {window_start_ns}", entity)
+def budget_keys(row: BudgetRow, entity: Entity, span: Span) -> list[bytes]:
+    """The digests of a budget's counters: the one that is counted in, and those of the earlier slices that count besides."""
+    return [budget_key(row, entity, start_ns) for start_ns in (span.start_ns, *span.earlier)]
+
+
+def budget_key(row: BudgetRow, entity: Entity, start_ns: int) -> bytes:
+    """The digest of a budget's counter in the window or slice that begins at ``start_ns``."""
+    return _key(row.id, f"{row.window} from {start_ns}", entity)
 
 
 def _key(*parts: str | Entity) -> bytes:
@@ -106,15 +114,3 @@ def scope_text(applied: Applied) -> str:
 def unit_text(row: LimitRow) -> str:
     """What a rule counts, to be shown."""
     return f"usd_per_{row.window}" if isinstance(row, BudgetRow) else row.unit
-
-
-__all__ = [
-    "Applied",
-    "Entity",
-    "Governing",
-    "RateLimitRow",
-    "budget_key",
-    "governing_limits",
-    "scope_text",
-    "unit_text",
-]

@@ -16,8 +16,6 @@ from fastgw._native.rule_program import RuleProgram
 from fastgw.domain.rule import WEEKDAYS, RuleRow, When
 
 MINUTES_PER_DAY: Final = 24 * 60
-MAX_FIXED: Final = 4096
-"""Fixed parts that are remembered; a full memo is emptied."""
 
 Test = Callable[[str], bool]
 
@@ -49,17 +47,10 @@ class RuleTable:
         timed = any(minutes is not None for minutes in self._minutes)
         self.program: Final = RuleProgram(len(rows), self.names, self._learn, timed=timed)
         self._fixed = [_fixed_test(row.when) for row in rows]
-        self._memo: dict[Fixed, bytes] = {}
 
     def base(self, fixed: Fixed) -> bytes:
-        """The row of the rules that do not object to what is fixed."""
-        row = self._memo.get(fixed)
-        if row is None:
-            row = self.program.row(_bits(test(fixed) for test in self._fixed))
-            if len(self._memo) >= MAX_FIXED:
-                self._memo.clear()
-            self._memo[fixed] = row
-        return row
+        """The row of the rules that do not object to what is fixed. All are asked: who calls this often remembers the answer."""
+        return self.program.row(_bits(test(fixed) for test in self._fixed))
 
     def _learn(self, slot: int, value: object) -> int:
         if slot < len(self.names):

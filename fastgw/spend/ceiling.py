@@ -27,6 +27,10 @@ class Ceiling(msgspec.Struct, frozen=True, gc=False):
         total = input_tokens * self.input_weight + output_tokens * self.output_weight + self.fixed
         return -(-total * self.ratio // self.divisor)
 
+    def output_nano_usd(self, tokens: int) -> int:
+        """The most that so many tokens of output cost beside the rest of a call, rounded up."""
+        return -(-tokens * self.output_weight * self.ratio // self.divisor)
+
     def affordable_output_tokens(self, nano_usd: int, input_tokens: int) -> int:
         """The most output that a sum buys besides so much input; -1 when it does not buy the input."""
         rest = (

@@ -5,12 +5,10 @@ Durations are differences of :func:`monotonic_ns`; :func:`wall_ns` names a momen
 
 from __future__ import annotations
 
-from fastgw._native.clock import monotonic_ns, wall_ns
+from fastgw._native.clock import ID_SLOT_BITS, monotonic_ns, unix_ns_of, wall_ns
 
-__all__ = ["ID_SLOT_BITS", "RequestIds", "id_base_ns", "monotonic_ns", "wall_ns"]
+__all__ = ["ID_SLOT_BITS", "RequestIds", "id_base_ns", "monotonic_ns", "unix_ns_of", "wall_ns"]
 
-ID_SLOT_BITS = 10
-"""Low bits of a request id that hold the worker's number, so that two workers never give the same one."""
 _SLOTS = 1 << ID_SLOT_BITS
 
 

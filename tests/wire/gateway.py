@@ -6,6 +6,7 @@ The one invariant: a gateway that was started here is gone when its block is lef
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from fastgw.domain.entry import LedgerEntry
 from fastgw.ledger.schema import entry_of
@@ -132,6 +134,12 @@ class Gateway:
         for name, value in re.findall(r"^(\w+)(?:\{[^\n]*\})? (\S+)$", page.decode(), re.MULTILINE):
             sums[name] = sums.get(name, 0.0) + float(value)
         return sums
+
+    def admin_json(self, path: str) -> Any:
+        """What operators are told."""
+        status, body = ask(self.host, self.admin_port, "GET", path, self._admin())
+        assert status == 200, body
+        return json.loads(body)
 
     def _admin(self) -> dict[str, str]:
         token = self.process.wait_for(r"admin token \(this run\): (\S+)\n").group(1)

@@ -290,3 +290,41 @@ def test_a_restart_remembers_what_was_spent(mock_provider: MockProvider, tmp_pat
     with limited(tmp_path, mock_provider, limits, whole_life=False) as gateway:
         assert ask(gateway).status_code == 429
         assert spent(gateway) == before
+
+
+def test_a_restart_gives_nobody_a_full_bucket(mock_provider: MockProvider, tmp_path: Path) -> None:
+    limits = '[[rate_limits]]\nid = "few"\nlimit = 2\nunit = "requests_per_day"\n'
+    with limited(tmp_path, mock_provider, limits) as gateway:
+        assert [ask(gateway).status_code for _ in range(3)] == [200, 200, 429]
+    with limited(tmp_path, mock_provider, limits, whole_life=False) as gateway:
+        assert ask(gateway).status_code == 429
+
+
+def test_a_caller_asks_how_its_limits_stand_and_why(mock_provider: MockProvider, tmp_path: Path) -> None:
+    limits = """
+[[budgets]]
+id = "rolling"
+limit_usd = 1
+window = "rolling-24h"
+per = ["user"]
+[[rate_limits]]
+id = "many"
+limit = 100
+unit = "requests_per_hour"
+per = ["key"]
+"""
+    with limited(tmp_path, mock_provider, limits) as gateway:
+        answer = ask(gateway, x_fastgw_user="ada", x_fastgw_explain="1")
+        explained = answer.json()["fastgw"]["explain"]
+        assert explained["target"] == "mock-openai/mock-small"
+        assert [rule["id"] for rule in explained["rules"]] == ["rolling", "many"]
+        cost = answer.headers["x-fastgw-cost-usd"]
+        headers = {"authorization": f"Bearer {KEY}", "x-fastgw-user": "ada"}
+        usage = httpx.get(f"{gateway.url}/v1/usage", headers=headers, trust_env=False).json()
+        money, requests = usage["limits"]
+        assert (money["scope"], money["used_usd"], money["reserved_usd"]) == ({"user": "ada"}, cost, "0")
+        assert (requests["used"], requests["remaining"]) == (1, 99)
+        assert "chat" in requests["models"]
+        admin = gateway.admin_json("/admin/api/limits")
+        assert [row["used_usd"] for row in admin["budgets"]] == [cost]
+        assert [(row["id"], row["used"]) for row in admin["rate_limits"]] == [("many", 1)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fastgw._native.counter_map import CounterMap
 from fastgw.app.demo import demo_text, free_port
 from fastgw.app.launch import WORKER_ROWS, Inheritance, Source, listen
 from fastgw.mock_provider.server import start
@@ -62,7 +63,9 @@ def inherit(demo_config: Path) -> Iterator[Inherit]:
         source = Source(demo_config, text, {"FASTGW_DEMO_KEY": KEY}, demo_config.parent)
         settings = source.settings(text)
         stats = StatsPage(WORKER_ROWS + 1)
-        made.append(Inheritance(source, settings, text, listen(settings, 1), stats, id_base_ns(), TOKEN))
+        made.append(
+            Inheritance(source, settings, text, listen(settings, 1), stats, CounterMap(64, 1, 1), id_base_ns(), TOKEN)
+        )
         return made[-1]
 
     yield make

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fastgw._native.counter_map import CounterMap
 from fastgw.app.build import Pricing
 from fastgw.app.demo import demo_text, free_port, mock_main
 from fastgw.app.launch import Control, Inheritance, Source
@@ -27,7 +28,7 @@ ENV = {"FASTGW_DEMO_KEY": "sk-fgw-" + "d" * 40}
 def inherited() -> Inheritance:
     text = demo_text(9000, "127.0.0.1:1", "127.0.0.1:2", "sqlite:x.db", 1)
     source = Source(None, text, ENV, Path())
-    return Inheritance(source, source.settings(text), text, [], StatsPage(3))
+    return Inheritance(source, source.settings(text), text, [], StatsPage(3), CounterMap(64, 1, 1))
 
 
 def test_the_text_is_good_and_asks_for_what_it_was_given() -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from fastgw._native.counter_map import CounterMap
 from fastgw._native.limit_set import ENFORCES, MONEY, LimitSet, WorkerCounters
-from fastgw.app.rebuild import budget_states, rebuild, resolve_orphans
+from fastgw.app.rebuild import rebuild, resolve_orphans
+from fastgw.app.standing import spent_and_held
 from fastgw.config.load import load
 from fastgw.config.root import Settings
 from fastgw.domain.entry import LedgerEntry
@@ -39,6 +40,7 @@ window = "month"
 per = ["metadata.customer"]
 when = { metadata = { customer = "*" } }
 """
+HOUR_NS = 3600 * 10**9
 Made = TypeVar("Made")
 
 
@@ -109,21 +111,21 @@ def test_rules_of_the_time_of_day_count_what_came_then(tmp_path: Path) -> None:
     assert spent(counters, 0, ("ada",), at_ns(2)) == (11, 0)
 
 
-def test_states_show_counter_and_ledger_side_by_side(tmp_path: Path) -> None:
-    rows = [row(1, user="ada", cost_nano_usd=5), row(2, user="bob", cost_nano_usd=7)]
-    _, counters = rebuilt(tmp_path, rows, at_ns(2))
-    start_ns = window_at("day", at_ns(2), UTC)[0]
-    counters.put(budget_key(settings().budgets[0], ("bob",), start_ns), 8, 2**62, at_ns(2))
-
-    async def main() -> list[tuple[str, tuple[str, ...], int, int]]:
-        reader = await LedgerReader.open(tmp_path / "ledger.db")
-        try:
-            states = await budget_states(counters, reader, settings(), at_ns(2))
-        finally:
-            await reader.close()
-        return [(state.row.id, state.entity, state.ledger_nano_usd, state.used_nano_usd) for state in states]
-
-    assert asyncio.run(main()) == [("each-user", ("ada",), 5, 5), ("each-user", ("bob",), 7, 8)]
+def test_a_rolling_window_is_rebuilt_in_its_slices(tmp_path: Path) -> None:
+    rolling = LIMITS.replace('window = "day"', 'window = "rolling-24h"', 1)
+    hours = [0, 5, 23, 24, 25]
+    rows = [
+        row(1, user="ada", cost_nano_usd=10**hour_index, id=settled(1).id + (hour * 3_600_000_000 << ID_SLOT_BITS))
+        for hour_index, hour in enumerate(hours)
+    ]
+    now_ns = at_ns(1) + 25 * HOUR_NS
+    count, counters = rebuilt(tmp_path, rows, now_ns, rolling)
+    budget = settings(rolling).budgets[0]
+    span = window_at("rolling-24h", now_ns, UTC)
+    assert count == 4
+    assert spent_and_held(counters, budget, ("ada",), span) == (11110, 0)
+    later = window_at("rolling-24h", now_ns + 5 * HOUR_NS, UTC)
+    assert spent_and_held(counters, budget, ("ada",), later) == (11100, 0)
 
 
 def test_without_limits_nothing_is_read(tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ import logging, os, resource, signal, sys, time
 from pathlib import Path
 import msgspec
 from fastgw.app import supervisor
+from fastgw._native.counter_map import CounterMap
 from fastgw.app.launch import Inheritance, Source, WORKER_ROWS, listen
+from fastgw.telemetry.clock import monotonic_ns
 from fastgw.telemetry.stats_page import StatsPage
 
 mode, path = sys.argv[1], Path(sys.argv[2])
@@ -64,7 +66,7 @@ def bookkeeper(inheritance, control, slot):
 def worker(inheritance, control, slot):
     row = inheritance.stats.row(WORKER_ROWS + slot)
     say("worker", slot, "starts", os.getpid(), [sock.fileno() >= 0 for sock in inheritance.listening],
-        inheritance.id_base_ns + time.monotonic_ns() >= 1000 << 52, row.get("ready"), row.get("journal_lost"))
+        inheritance.id_base_ns + monotonic_ns() >= 1000 << 52, row.get("ready"), row.get("journal_lost"))
     if mode == "broken-later" and path.with_suffix(".flag").exists():
         control.send(failed="no such luck")
         return 1
@@ -82,7 +84,7 @@ source = Source(path, text, {"K": "sk-" + "k" * 40}, path.parent)
 settings = source.settings(text)
 if mode == "stubborn":
     settings = msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, drain_s=-4.9))
-inheritance = Inheritance(source, settings, text, listen(settings, 2), StatsPage(WORKER_ROWS + 2))
+inheritance = Inheritance(source, settings, text, listen(settings, 2), StatsPage(WORKER_ROWS + 2), CounterMap(64, 2, 1))
 
 def on_ready():
     say("ready", inheritance.stats.total("ready"))

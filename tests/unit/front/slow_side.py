@@ -29,7 +29,7 @@ def talk(routes: web.RouteTableDef, *requests: bytes, max_body_bytes: int = 1000
     async def main() -> list[Reply]:
         wheel = TimerWheel()
         wheel.start(asyncio.get_running_loop())
-        slow = SlowLane(routes, max_body_bytes)
+        slow = SlowLane([routes], max_body_bytes)
         await slow.start()
         door = FrontDoor(_serve, slow.hand_over, wheel)
         door.configure(ServerConfig())

@@ -107,6 +107,6 @@ def test_what_its_parser_cannot_read_is_told_in_our_words(caplog: pytest.LogCapt
 def test_taking_over_comes_after_the_start() -> None:
     async def main() -> None:
         with pytest.raises(RuntimeError, match="start"):
-            SlowLane(web.RouteTableDef(), 1000).hand_over(asyncio.Transport(), b"")
+            SlowLane([], 1000).hand_over(asyncio.Transport(), b"")
 
     asyncio.run(main())

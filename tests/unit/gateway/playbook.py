@@ -32,6 +32,7 @@ from fastgw.gateway.snapshot import AccountRoute, Snapshot
 from fastgw.identity.table import KeyTable
 from fastgw.providers.registry import account_of, build_endpoint
 from fastgw.routing.table import AliasTable
+from fastgw.spend.learned import LearnedTable
 from fastgw.telemetry.clock import RequestIds
 from tests.model.transport import SECOND, Door, FakeTransport
 
@@ -188,6 +189,7 @@ class Play:
                 for name, row in settings.providers.items()
             },
             pricing=Pricing(settings),
+            learned=LearnedTable(),
             limiter=limiter_of(settings),
             drain_ns=settings.server.disconnect_drain_ns,
             drain_bytes=settings.server.disconnect_drain_kib * 1024,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fastgw._native.json_scan import fingerprint64
-from fastgw.gateway.admission import DEFAULT_OUTPUT_TOKENS
+from fastgw.spend.learned import DEFAULT_OUTPUT_TOKENS
 from tests.unit.gateway.playbook import (
     ALIASED_KEY,
     CHAT,

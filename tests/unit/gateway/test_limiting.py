@@ -5,25 +5,23 @@ from __future__ import annotations
 from datetime import UTC
 
 from fastgw.domain.rule import When
-from fastgw.domain.subject import ModelGlobs, Subject
-from fastgw.gateway.context import Call
 from fastgw.gateway.limiting import MAX_REMEMBERED, Limiter
 from fastgw.limits.config import BudgetRow, RateLimitRow
 from fastgw.limits.table import Governing
 from fastgw.rules.table import Fixed
 from tests.unit.gateway.playbook import Play
 
-SUBJECT = Subject(key="k", team="ml", metadata={}, models=ModelGlobs(("*",)))
 NOW = 1_795_348_800 * 10**9
 DAY_NS = 86_400 * 10**9
 HOURS = When(hours=("12:00-13:00",))
-PLAY = Play()
-ROUTE = PLAY.snapshot.route("gpt", "chat")
-CALL = Call(None, PLAY.snapshot, "chat", "openai")  # type: ignore[arg-type] # nobody reads from it
 
 
 def ask(limiter: Limiter, user: str = "", metadata: dict[str, str] | None = None, now_ns: int = NOW) -> Governing:
-    return limiter.governing(CALL, SUBJECT, user, "gpt", ROUTE, metadata, now_ns)
+    return limiter.governing(fixed(user), metadata, now_ns)
+
+
+def fixed(user: str) -> Fixed:
+    return Fixed("k", user, "ml", "gpt", "up/gpt-real", "up", "", "openai", "chat")
 
 
 def budget(id_: str, **fields: object) -> BudgetRow:
@@ -58,7 +56,7 @@ def test_the_memory_is_bounded() -> None:
     limiter = Limiter([RateLimitRow(id="r", limit=1, unit="requests_per_day", per=("user",))], UTC)
     for number in range(MAX_REMEMBERED + 5):
         ask(limiter, f"u{number}")
-    assert len(limiter._remembered) <= MAX_REMEMBERED
+    assert sum(len(known.plans) for known in limiter._memo.values()) <= MAX_REMEMBERED
 
 
 def test_budgets_that_a_call_counts_for_whether_they_govern_or_not() -> None:
@@ -67,8 +65,7 @@ def test_budgets_that_a_call_counts_for_whether_they_govern_or_not() -> None:
         budget("b", group="g", per=("user",)),
         RateLimitRow(id="r", limit=1, unit="requests_per_day"),
     ]
-    fixed = Fixed("k", "ada", "ml", "gpt", "up/gpt-real", "up", "", "openai", "chat")
-    assert [(row.id, entity) for row, entity in Limiter(rows, UTC).budgets_of(fixed, None, NOW)] == [
+    assert [(row.id, entity) for row, entity in Limiter(rows, UTC).budgets_of(fixed("ada"), None, NOW)] == [
         ("a", ()),
         ("b", ("ada",)),
     ]

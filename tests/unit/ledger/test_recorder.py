@@ -119,7 +119,7 @@ def test_open_recorder_makes_the_directory_and_a_life_of_its_own(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     config = LedgerConfig(url="sqlite:sub/x.db")
-    recorders = [open_recorder(config, 3) for _ in range(2)]
+    recorders = [open_recorder(config, 3, life) for life in (1, 2)]
     for recorder in recorders:
         recorder.opened(record_of(entry(1)))
     names = sorted(path.name for path in (tmp_path / "sub" / "x.db.segments").iterdir())

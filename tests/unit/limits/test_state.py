@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastgw.limits.config import BudgetRow
-from fastgw.limits.state import BudgetState
+from fastgw.limits.config import BudgetRow, RateLimitRow
+from fastgw.limits.state import BudgetState, RateLimitState
 from fastgw.limits.windows import NEVER_NS
 
 
@@ -31,3 +31,17 @@ def test_sums_are_exact_texts() -> None:
         ]
         == 7
     )
+
+
+def test_a_bucket_is_shown_with_what_is_gone_from_it() -> None:
+    row = RateLimitRow(id="r", limit=2, unit="requests_per_day", per=("key",))
+    assert RateLimitState(row=row, entity=("k",), used=1).shown() == {
+        "id": "r",
+        "group": None,
+        "mode": "enforce",
+        "unit": "requests_per_day",
+        "scope": {"key": "k"},
+        "limit": 2,
+        "burst": 2,
+        "used": 1,
+    }
