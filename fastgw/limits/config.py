@@ -48,6 +48,7 @@ class BudgetRow(RuleRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window: Window
     strict: bool = False
     clamp: bool = True
+    alerts: tuple[Annotated[float, Meta(gt=0, le=10)], ...] = ()
 
     @property
     def limit_nano_usd(self) -> int:
