@@ -25,7 +25,7 @@ FLOORS = {
     **dict.fromkeys(("telemetry", "storage"), 4),
     **dict.fromkeys(("upstream", "ledger", "keystore", "shared_state"), 5),
     "gateway": 6,
-    **dict.fromkeys(("front", "admin", "mock_provider"), 7),
+    **dict.fromkeys(("front", "admin", "mock_provider", "importers"), 7),
     "config": 8,
     "app": 9,
 }

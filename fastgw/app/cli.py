@@ -19,11 +19,12 @@ from fastgw.ledger.report import spend_report, verify_report
 
 DEFAULT_CONFIG = "fastgw.toml"
 DEMO_PORT = 8787
+_IMPORT_HELP = "limits, keys and models of another gateway to fastgw.toml: TrueFoundry's manifests, LiteLLM's files"
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; 0 is success, 1 a refusal or a finding, 2 wrong usage."""
+    """Run a command; 0 is success, 1 a refusal or a finding, 2 wrong usage, 3 an import that left something out."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
@@ -80,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("--config", type=Path, help="configuration file (default: `config` in FILE, else as for `serve`)")
     test.set_defaults(run=_test)
 
+    _add_import(commands.add_parser("import", help=_IMPORT_HELP))
+
     spend = commands.add_parser("spend", help="the ledger as a table")
     _add_ledger_choice(spend)
     spend.add_argument("--by", default="key,target", help="fields to group by, or metadata.<name>; default %(default)s")
@@ -102,6 +105,16 @@ def _parser() -> argparse.ArgumentParser:
     mock.add_argument("rest", nargs=argparse.REMAINDER)
     mock.set_defaults(run=_mock)
     return parser
+
+
+def _add_import(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="YAML or JSON; several of one gateway make one"
+    )
+    command.add_argument("-o", "--output", type=Path, help="where to write (default: standard output)")
+    command.add_argument("--force", action="store_true", help="replace a file that is there")
+    command.add_argument("--allow-partial", action="store_true", help="exit 0 though something was left out, not 3")
+    command.set_defaults(run=_import)
 
 
 def _add_ledger_choice(command: argparse.ArgumentParser) -> None:
@@ -170,6 +183,12 @@ def _test(arguments: argparse.Namespace) -> int:
     text, passed = run_cases(arguments.file, arguments.config, config_path(None))
     print(text)
     return 0 if passed else 1
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from fastgw.app.importing import import_files
+
+    return import_files(arguments.files, arguments.output, force=arguments.force, allow_partial=arguments.allow_partial)
 
 
 def _database(arguments: argparse.Namespace) -> Path:

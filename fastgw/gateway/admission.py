@@ -110,7 +110,7 @@ def said_by_caller(subject: Subject, said: CallerSaid) -> tuple[str, dict[str, s
     if isinstance(user, GatewayError):
         raise user
     metadata = subject.metadata if tags is None else merge_metadata(subject.metadata, tags)
-    return user or subject.user, metadata or None
+    return subject.user or user, metadata or None
 
 
 def _allowed_route(call: Call, subject: Subject, alias: str) -> Route:

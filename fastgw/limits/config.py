@@ -50,6 +50,7 @@ class BudgetRow(RuleRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
     strict: bool = False
     clamp: bool = True
     cut: bool = False
+    alerts: tuple[Annotated[float, Meta(gt=0, le=10)], ...] = ()
 
     @property
     def limit_nano_usd(self) -> int:

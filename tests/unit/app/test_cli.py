@@ -125,6 +125,18 @@ def test_check_says_that_a_file_is_good(tmp_path: Path, capsys: pytest.CaptureFi
     assert "servr" in capsys.readouterr().err
 
 
+def test_another_gateways_limits_are_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rule = "{id: a, limit_to: 5, unit: cost_per_day, colour: red}"
+    (tmp_path / "theirs.yaml").write_text(f"type: gateway-budget-config\nrules: [{rule}]\n")
+    assert main(["import", "theirs.yaml"]) == 3
+    assert "[[budgets]]" in capsys.readouterr().out
+    assert main(["import", "theirs.yaml", "-o", "ours.toml", "--allow-partial"]) == 0
+    assert "left out: rules[0].colour" in capsys.readouterr().err
+    assert main(["import", "theirs.yaml", "-o", "ours.toml"]) == 1
+    assert "--force" in capsys.readouterr().err
+    assert main(["import", "theirs.yaml", "-o", "ours.toml", "--force"]) == 3
+
+
 def test_spend_reads_the_named_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ledger = make_ledger(tmp_path / "x.db")
     assert main(["spend", "--ledger", str(ledger), "--json", "--since", "all"]) == 0

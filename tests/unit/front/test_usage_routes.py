@@ -6,7 +6,7 @@ import orjson
 
 from fastgw.front.usage_routes import usage_routes
 from tests.unit.front.slow_side import code_of, request, talk
-from tests.unit.gateway.playbook import APP_KEY, Play
+from tests.unit.gateway.playbook import ALIASED_KEY, Play
 
 LIMITS = """
 [[budgets]]
@@ -21,7 +21,7 @@ def test_limits_of_who_asks_as_whom_it_says() -> None:
     play = Play(LIMITS)
     routes = usage_routes(lambda: play.snapshot, play.counter_map, lambda: 5)
     headers = {
-        "authorization": f"Bearer {APP_KEY}",
+        "authorization": f"Bearer {ALIASED_KEY}",
         "x-fastgw-user": "ada",
         "x-fastgw-metadata": '{"customer":"acme"}',
     }

@@ -10,6 +10,7 @@ from fastgw._native.json_scan import fingerprint64
 from fastgw.spend.learned import DEFAULT_OUTPUT_TOKENS
 from tests.unit.gateway.playbook import (
     ALIASED_KEY,
+    APP_KEY,
     CHAT,
     NARROW_KEY,
     STREAM,
@@ -93,9 +94,17 @@ def test_metadata_of_a_key_that_has_none(play: Play) -> None:
     assert (play.row.metadata, play.row.user, play.row.team) == (None, "", "")
 
 
-@pytest.mark.parametrize(("headers", "user"), [({}, "ada"), ({"x-fastgw-user": "bob é"}, "bob é")])
-def test_the_end_user(play: Play, headers: dict[str, str], user: str) -> None:
-    play.ask(headers=headers)
+@pytest.mark.parametrize(
+    ("key", "headers", "user"),
+    [
+        (APP_KEY, {}, "ada"),
+        # Whose a key is its operator says: nobody spends another's budget by a header.
+        (APP_KEY, {"x-fastgw-user": "bob"}, "ada"),
+        (ALIASED_KEY, {"x-fastgw-user": "bob é"}, "bob é"),
+    ],
+)
+def test_the_end_user(play: Play, key: str, headers: dict[str, str], user: str) -> None:
+    play.ask(key=key, headers=headers)
     play.answer(plain())
     assert play.row.user == user
 
