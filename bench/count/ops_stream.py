@@ -8,6 +8,8 @@ from bench.payloads import stream_events
 from fastgw._native.sse_split import SseSplitter, SseTap
 
 NEEDLES = (b'"usage"', b'data: {"error"')
+TEXTS = (b"content", b"reasoning_content", b"reasoning", b"refusal", b"arguments")
+"""As the gateway has them for chat: what an answer's tokens are estimated from."""
 EVENT = stream_events()[5]
 
 
@@ -17,12 +19,12 @@ def split_event() -> Callable[[], object]:
 
 
 def tap_event() -> Callable[[], object]:
-    tap = SseTap(NEEDLES)
+    tap = SseTap(NEEDLES, texts=TEXTS)
     return lambda: tap.feed(EVENT)
 
 
 def tap_hidden_usage() -> Callable[[], object]:
-    tap = SseTap(NEEDLES, True)
+    tap = SseTap(NEEDLES, True, texts=TEXTS)
     return lambda: tap.feed(EVENT)
 
 

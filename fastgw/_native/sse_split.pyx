@@ -10,7 +10,7 @@ the stub.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memcmp
+from libc.string cimport memchr, memcmp
 
 from fastgw._native.byte_search cimport find_needle
 from fastgw._native.json_grammar cimport skip_space
@@ -229,8 +229,8 @@ cdef class SseTap:
         cdef Cursor end = p + (cut - begin)
         cdef bint capture = has_needle and self._has_needle(p, end)
         cdef bytes payload, name
-        for name in self._texts:
-            self.text_bytes += bytes_of_text(p, end, name)
+        if self._texts:
+            self.text_bytes += bytes_of_texts(p, end, self._texts)
         if not capture and not (self._hide_usage and find_needle(p, end, b'"usage"', 7) != NULL):
             return 0
         payload = payload_of(p, end)
@@ -267,27 +267,41 @@ cdef class SseTap:
         return kind == KIND_OBJECT
 
 
-cdef Py_ssize_t bytes_of_text(Cursor p, Cursor end, bytes name) noexcept:
-    # The size of the string values behind a quoted name, as they are written; at least a token's worth each, but for empty ones.
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
-    cdef Cursor text = <Cursor>PyBytes_AS_STRING(name)
+cdef Py_ssize_t bytes_of_texts(Cursor p, Cursor end, tuple names) noexcept:
+    # The size of the string values behind any of the quoted names, as they are written; at least a token's worth each, but for
+    # empty ones. A colon in a text has no bare quote before it, so it is behind no name.
     cdef Py_ssize_t found = 0
-    cdef Cursor begin
+    cdef Cursor start = p
+    cdef Cursor begin, after
     while True:
-        p = find_needle(p, end, text, size)
+        p = <Cursor>memchr(p, c":", end - p)
         if p == NULL:
             return found
-        p = skip_space(p + size, end)
-        if p >= end or p[0] != c":":
+        after = skip_space(p + 1, end)
+        if after >= end or after[0] != c'"' or not is_named(start, p, names):
+            p += 1
             continue
-        p = skip_space(p + 1, end)
-        if p >= end or p[0] != c'"':
-            continue
-        p = begin = p + 1
+        p = begin = after + 1
         while p < end and p[0] != c'"':
             p += 2 if p[0] == c"\\" else 1
         if p > begin:
             found += max(min(p, end) - begin, TOKEN_BYTES)
+        if p >= end:
+            return found
+
+
+cdef bint is_named(Cursor start, Cursor colon, tuple names) noexcept:
+    cdef Py_ssize_t size
+    cdef bytes name
+    while colon > start and skip_space(colon - 1, colon) == colon:
+        colon -= 1
+    if colon == start or (colon - 1)[0] != c'"':
+        return False
+    for name in names:
+        size = PyBytes_GET_SIZE(name)
+        if colon - start >= size and memcmp(colon - size, PyBytes_AS_STRING(name), size) == 0:
+            return True
+    return False
 
 
 cdef bint is_hit(Cursor p, Cursor end, bytes needle) noexcept:

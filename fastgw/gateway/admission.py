@@ -66,7 +66,7 @@ def decide(
     call.is_bounded = facts.output_cap_tokens > 0
     output_tokens = 0
     if operation in _CAN_ANSWER_TEXT:
-        output_tokens = facts.output_cap_tokens or route.learned.output_tokens
+        output_tokens = facts.output_cap_tokens or route.learned.output_tokens()
     entry = LedgerRecord(
         call.id,
         call.request_id,

@@ -6,7 +6,6 @@ is that of ``spend.estimate``. Nothing here is exact or needs to be: it sizes re
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from fastgw.domain.usage import MAX_COUNT
@@ -17,7 +16,11 @@ DEFAULT_OUTPUT_TOKENS: Final = 1024
 MIN_TEXT_BYTES: Final = 512
 """A shorter text tells more of what is around it than of its own tokens."""
 MAX_TARGETS: Final = 4096
-_FEWEST, _MOST = 1 / 16, 1.0
+_FEWEST: Final = 1 / 16
+_MOST: Final = 1.0
+_MAX_TOKENS: Final = MAX_COUNT
+_DEFAULT_TOKENS: Final = DEFAULT_OUTPUT_TOKENS
+_MIN_BYTES: Final = MIN_TEXT_BYTES
 _FALL: Final = 1 / 32
 
 
@@ -33,31 +36,30 @@ class Learned:
 
     def input_tokens(self, text_bytes: int) -> int:
         """What a prompt of so many bytes may be."""
-        return min(math.ceil(text_bytes * self._input), MAX_COUNT)
+        return _whole(text_bytes * self._input)
 
     def output_text_bytes(self, tokens: int) -> int:
         """How much text so many tokens of output have at least."""
         return int(tokens / self._output)
 
-    @property
     def output_tokens(self) -> int:
         """How long the answer to a call that sets no bound may be."""
-        return min(math.ceil(self._bound), MAX_COUNT) if self._bound else DEFAULT_OUTPUT_TOKENS
+        return _whole(self._bound) if self._bound else _DEFAULT_TOKENS
 
     def see_input(self, text_bytes: int, tokens: int) -> None:
         """A provider counted the tokens of a prompt."""
-        if text_bytes >= MIN_TEXT_BYTES:
+        if text_bytes >= _MIN_BYTES:
             self._input = _risen(self._input, min(max(tokens / text_bytes, _FEWEST), _MOST))
 
     def see_output(self, text_bytes: int, tokens: int) -> None:
         """A provider counted the tokens of an answer, reasoning that is not shown left out."""
-        if text_bytes >= MIN_TEXT_BYTES:
+        if text_bytes >= _MIN_BYTES:
             self._output = _risen(self._output, min(max(tokens / text_bytes, _FEWEST), _MOST))
 
     def see_unbounded(self, tokens: int) -> None:
         """A call that set no bound was answered with so many tokens."""
         if tokens > 0:
-            self._bound = _risen(self._bound or DEFAULT_OUTPUT_TOKENS, tokens)
+            self._bound = _risen(self._bound or _DEFAULT_TOKENS, tokens)
 
 
 class LearnedTable:
@@ -74,6 +76,14 @@ class LearnedTable:
                 self._targets.clear()
             known = self._targets[target] = Learned()
         return known
+
+
+def _whole(tokens: float) -> int:
+    # Rounded up.
+    if tokens >= _MAX_TOKENS:
+        return _MAX_TOKENS
+    whole = int(tokens)
+    return whole if whole == tokens else whole + 1
 
 
 def _risen(known: float, seen: float) -> float:

@@ -14,7 +14,7 @@ from fastgw.spend.learned import DEFAULT_OUTPUT_TOKENS, MAX_TARGETS, Learned, Le
 @given(st.integers(0, 2**33))
 def test_before_anything_was_seen_an_estimate_is_the_plain_one(text_bytes: int) -> None:
     assert Learned().input_tokens(text_bytes) == estimate_tokens(text_bytes)
-    assert Learned().output_tokens == DEFAULT_OUTPUT_TOKENS
+    assert Learned().output_tokens() == DEFAULT_OUTPUT_TOKENS
 
 
 def test_more_tokens_a_byte_are_believed_at_once_and_fewer_slowly() -> None:
@@ -45,12 +45,12 @@ def test_the_text_that_tokens_of_output_have() -> None:
 def test_the_bound_of_answers_that_nobody_bounds() -> None:
     learned = Learned()
     learned.see_unbounded(0)
-    assert learned.output_tokens == DEFAULT_OUTPUT_TOKENS
+    assert learned.output_tokens() == DEFAULT_OUTPUT_TOKENS
     learned.see_unbounded(4000)
-    assert learned.output_tokens == 4000
+    assert learned.output_tokens() == 4000
     for _ in range(1000):
         learned.see_unbounded(10)
-    assert learned.output_tokens <= 12
+    assert learned.output_tokens() <= 12
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 2**40))), st.integers(0, 2**40))
@@ -62,7 +62,7 @@ def test_whatever_a_provider_says_estimates_stay_in_range(seen: list[tuple[int, 
         learned.see_unbounded(tokens)
     assert min(text_bytes // 16, MAX_COUNT) <= learned.input_tokens(text_bytes)
     assert learned.input_tokens(text_bytes) <= min(text_bytes, MAX_COUNT)
-    assert 0 < learned.output_tokens <= MAX_COUNT
+    assert 0 < learned.output_tokens() <= MAX_COUNT
     assert 100 <= learned.output_text_bytes(100) <= 1600
 
 
