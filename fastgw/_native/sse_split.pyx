@@ -228,7 +228,7 @@ cdef class SseTap:
         cdef Cursor p = <Cursor>PyBytes_AS_STRING(source) + begin
         cdef Cursor end = p + (cut - begin)
         cdef bint capture = has_needle and self._has_needle(p, end)
-        cdef bytes payload, name
+        cdef bytes payload
         if self._texts:
             self.text_bytes += bytes_of_texts(p, end, self._texts)
         if not capture and not (self._hide_usage and find_needle(p, end, b'"usage"', 7) != NULL):
