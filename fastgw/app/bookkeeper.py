@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from fastgw.admin.alert_routes import alert_routes
 from fastgw.admin.ledger_routes import ledger_routes
 from fastgw.admin.limit_routes import limit_routes
 from fastgw.admin.metrics_text import LedgerMetrics
@@ -18,6 +19,7 @@ from fastgw.admin.site import AdminSite
 from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance
 from fastgw.app.process import run
 from fastgw.app.rebuild import budget_states, rebuild, resolve_orphans
+from fastgw.app.watch import Books, Watch
 from fastgw.domain.errors import ConfigError
 from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
@@ -59,6 +61,7 @@ class Bookkeeper:
         self._writer: LedgerWriter | None = None
         self._reader: LedgerReader | None = None
         self._drain: JournalDrain | None = None
+        self._watch: Watch | None = None
         self._site: AdminSite | None = None
         self._running: list[asyncio.Task[None]] = []
         self._base_ns = 0
@@ -78,6 +81,10 @@ class Bookkeeper:
         if self._inheritance.counters is not None and not self._inheritance.id_base_ns:
             # Before the first worker. Who takes over from a bookkeeper that died finds counters that are right.
             await rebuild(self._inheritance.counters, self._reader, self._inheritance.settings, self._now_ns())
+        if self._inheritance.counters is not None:
+            books = Books(self._inheritance.counters, self._writer, self._drain, self._reader)
+            self._watch = Watch(books, self._now_ns)
+            await self._watch.look(self._inheritance.settings)
         await self._open_site(self._reader)
         self._running = [
             tasks.spawn(
@@ -114,6 +121,8 @@ class Bookkeeper:
             drain_task, tend_task = self._running
             await drain_task
             await tasks.stop(tend_task)
+        if self._watch is not None:
+            await self._watch.stop()
         if self._reader is not None:
             await self._reader.close()
         if self._drain is not None:
@@ -127,6 +136,7 @@ class Bookkeeper:
         routes: list[web.RouteTableDef] = [
             ledger_routes(reader),
             limit_routes(partial(self._budget_states, reader)),
+            alert_routes(reader.alerts),
             self._metrics.routes(),
         ]
         self._site = AdminSite(routes, self._inheritance.admin_token, self._inheritance.stats)
@@ -154,4 +164,6 @@ class Bookkeeper:
             self._stats.put("tasks", len(asyncio.all_tasks()))
             if self._inheritance.counters is not None:
                 await resolve_orphans(self._inheritance.counters, drain)
+            if self._watch is not None:
+                await self._watch.look(self._inheritance.settings)
             await asyncio.sleep(TEND_EVERY_S)

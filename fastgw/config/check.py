@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
 
+from fastgw.config.check_alerts import verify_channel
 from fastgw.config.root import Settings
 from fastgw.domain.address import Address, parse_address
 from fastgw.domain.errors import ConfigError
@@ -34,6 +35,9 @@ def verify(settings: Settings) -> None:
     _check_models(settings.models, settings.providers)
     _check_identity(settings)
     _check_limits(settings)
+    _check_unique("alert_channels", settings.alert_channels, lambda row: row.name)
+    for index, channel in enumerate(settings.alert_channels):
+        verify_channel(f"alert_channels[{index}]", channel)
 
 
 def _check_listeners(settings: Settings) -> None:

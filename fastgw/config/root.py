@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from fastgw.admin.config import AdminConfig
+from fastgw.alerts.config import AlertChannelRow
 from fastgw.front.config import ServerConfig
 from fastgw.identity.config import KeyRow, TeamRow, UserRow
 from fastgw.ledger.config import LedgerConfig
@@ -32,3 +33,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     keys: tuple[KeyRow, ...] = ()
     budgets: tuple[BudgetRow, ...] = ()
     rate_limits: tuple[RateLimitRow, ...] = ()
+    alert_channels: tuple[AlertChannelRow, ...] = ()

@@ -16,6 +16,7 @@ from fastgw.limits.windows import Window
 
 MAX_USD: Final = 1_000_000_000
 MAX_LIMIT: Final = 1_000_000_000_000
+MAX_ALERTS: Final = 20
 Usd = (
     Annotated[int, Meta(ge=0, le=MAX_USD)]
     | Annotated[float, Meta(ge=0, le=MAX_USD)]
@@ -42,12 +43,14 @@ PERIODS_NS: Final = {
 
 class BudgetRow(RuleRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[budgets]]``. A ``strict`` one reserves for the most that a call can cost: a token a byte of its text, and all the output
-    that it may ask for. ``clamp``: a call that asks for more output than is left gets as much as that buys."""
+    that it may ask for. ``clamp``: a call that asks for more output than is left gets as much as that buys. ``alerts``: fractions
+    of the limit at which operators are told."""
 
     limit_usd: Usd
     window: Window
     strict: bool = False
     clamp: bool = True
+    alerts: Annotated[tuple[Annotated[float, Meta(gt=0, le=10)], ...], Meta(max_length=MAX_ALERTS)] = ()
 
     @property
     def limit_nano_usd(self) -> int:

@@ -44,3 +44,11 @@ def test_units_say_what_is_counted_and_for_how_long() -> None:
     for fields in ({"unit": "requests_per_month"}, {"limit": 0}, {"limit": 10**13}, {"burst": 0}, {"limit": 1.5}):
         with pytest.raises(msgspec.ValidationError):
             rate(**fields)
+
+
+def test_alerts_are_fractions() -> None:
+    assert budget(limit_usd=1, alerts=[0.75, 1, 10]).alerts == (0.75, 1.0, 10.0)
+    assert budget(limit_usd=1).alerts == ()
+    for alerts in ([0], [-0.5], [10.5], ["0.5"], 0.5, [0.5] * 21):
+        with pytest.raises(msgspec.ValidationError):
+            budget(limit_usd=1, alerts=alerts)

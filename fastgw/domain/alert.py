@@ -1,0 +1,62 @@
+"""What operators are told unasked: that a budget passed a part of its limit.
+
+Invariant: an alert has the same ``id`` whenever it is made again, so that who receives it twice can tell. Names in it may come from
+callers; ``text`` is one printable line.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from fastgw.domain.rule import Mode
+from fastgw.domain.text import show
+
+PPM: Final = 1_000_000
+"""Parts of a limit are counted in millionths."""
+_NS_PER_S: Final = 1_000_000_000
+
+
+class BudgetAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="budget_alert"):
+    """A counter of a budget passed ``threshold``, a fraction of its limit. Sums are exact decimal text, moments RFC 3339;
+    ``resets_at`` is None for a budget that never does."""
+
+    id: str
+    rule: str
+    group: str | None
+    mode: Mode
+    window: str
+    scope: dict[str, str]
+    threshold: float
+    limit_usd: str
+    used_usd: str
+    reserved_usd: str
+    resets_at: str | None
+    at: str
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        resets = f"; resets at {self.resets_at}" if self.resets_at is not None else ""
+        share = f"{self.threshold * 100:.4f}".rstrip("0").rstrip(".")
+        return (
+            f"budget `{self.rule}`{scope_of(self.scope)} passed {share}% of {self.limit_usd} USD a {self.window}: "
+            f"{self.used_usd} USD used, {self.reserved_usd} reserved{resets}"
+        )
+
+
+Alert = BudgetAlert
+"""Its JSON is what channels send and what is kept."""
+
+
+def scope_of(scope: dict[str, str]) -> str:
+    """Whom a rule counted for, to be shown; empty for a counter that all share."""
+    text = " ".join(f"{name}={value}" for name, value in scope.items())
+    return f" for {show(text)}" if text else ""
+
+
+def rfc3339(unix_ns: int) -> str:
+    """A moment in UTC, to the second; parts of it are cut off."""
+    return datetime.fromtimestamp(unix_ns // _NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
