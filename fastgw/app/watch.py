@@ -23,13 +23,16 @@ from fastgw.alerts.mail import MailChannel
 from fastgw.alerts.webhook import WebhookChannel, json_body, slack_body
 from fastgw.app.budget_watch import BudgetWatch
 from fastgw.app.rebuild import budget_states
+from fastgw.app.spike_watch import SpikeWatch
 from fastgw.config.root import Settings
-from fastgw.ledger.alert_store import AlertStore, Delivery
+from fastgw.ledger.alert_store import AlertStore, Delivery, Mark, NewAlert
 from fastgw.ledger.drained import Drained, Watcher
 from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
 from fastgw.ledger.writer import LedgerWriter
 
+MAX_UNSAID: Final = 1000
+"""Findings that wait for the database to be written; the oldest are forgotten, but not their pauses."""
 MAX_BATCHES: Final = 4096
 """Between two looks there are a few dozen at most; when nobody looks, the oldest are forgotten."""
 T = TypeVar("T")
@@ -77,18 +80,27 @@ class Watch:
         self._settings: Settings | None = None
         self._batches: deque[list[Drained]] = deque(maxlen=MAX_BATCHES)
         self._budgets: BudgetWatch | None = None
+        self._spikes: SpikeWatch | None = None
+        self._unsaid: deque[NewAlert] = deque(maxlen=MAX_UNSAID)
         self._channels: tuple[AlertChannelRow, ...] = ()
         self._dispatcher: Dispatcher[Delivery] | None = None
         self._problem = ""
 
     async def look(self, settings: Settings) -> None:
         """Take what was drained since the last look, under these settings, and hand out what operators are to hear."""
+        known = self._spikes
         try:
             if settings is not self._settings:
                 await self._adopt(settings)
             batches = [self._batches.popleft() for _ in range(len(self._batches))]
+            if self._spikes is not None:
+                # One that is new has read the ledger, where these rows are already.
+                self._look_for_spikes(self._spikes, batches if self._spikes is known else [])
             if self._budgets is not None:
                 await self._look_at_budgets(self._budgets, batches)
+            if self._unsaid:
+                await self._say(list(self._unsaid), [])
+                self._unsaid.clear()
             self._problem = ""
         except sqlite3.Error as error:
             if str(error) != self._problem:
@@ -108,21 +120,33 @@ class Watch:
             budgets.touch(batch)
         found = await budgets.look(self._now_ns())
         if found.marks:
-            names = [row.name for row in self._channels]
-            await self._books.drain.between_steps(
-                partial(self._store.put, found.alerts, found.marks, names, self._now_ns())
-            )
+            await self._say(found.alerts, found.marks)
             budgets.wrote(found)
-            if self._dispatcher is not None and found.alerts:
-                self._dispatcher.notify()
+
+    def _look_for_spikes(self, spikes: SpikeWatch, batches: list[list[Drained]]) -> None:
+        now_ns = self._now_ns()
+        for batch in batches:
+            spikes.feed(batch, now_ns)
+        self._unsaid.extend(spikes.judge(now_ns))
+
+    async def _say(self, alerts: list[NewAlert], marks: list[Mark]) -> None:
+        names = [row.name for row in self._channels]
+        await self._books.drain.between_steps(partial(self._store.put, alerts, marks, names, self._now_ns()))
+        if self._dispatcher is not None:
+            self._dispatcher.notify()
 
     # --- settings -------------------------------------------------------------------------------------------------------------
 
     async def _adopt(self, settings: Settings) -> None:
         old = self._settings
-        if old is None or old.budgets != settings.budgets or old.server.zone != settings.server.zone:
+        moved = old is None or old.server.zone != settings.server.zone
+        if old is None or moved or old.budgets != settings.budgets:
             self._budgets = await self._watched_budgets(settings)
-        self._books.writer.watcher = Watcher(self._batches.append) if self._budgets is not None else None
+        if old is None or moved or old.anomalies != settings.anomalies:
+            self._spikes = await self._watched_spikes(settings)
+        fingerprints = self._spikes is not None and self._spikes.fingerprints
+        watched = self._budgets is not None or self._spikes is not None
+        self._books.writer.watcher = Watcher(self._batches.append, fingerprints) if watched else None
         channels = settings.alert_channels or DEFAULT_CHANNELS
         if channels != self._channels:
             await self._books.drain.between_steps(partial(self._store.keep_channels, [row.name for row in channels]))
@@ -148,6 +172,17 @@ class Watch:
         for state in await budget_states(books.counters, books.reader, watched, now_ns):
             budgets.touch_counter(state.row, state.entity, now_ns)
         return budgets
+
+    async def _watched_spikes(self, settings: Settings) -> SpikeWatch | None:
+        if not settings.anomalies:
+            return None
+        now_ns = self._now_ns()
+        spikes = SpikeWatch(settings.anomalies, settings.server.zone, self._books.counters)
+        since_ns = now_ns - spikes.reach_ns
+        found = await self._books.drain.between_steps(partial(self._store.anomalies, since_ns))
+        spikes.restore(found, now_ns)
+        spikes.recall(await self._books.reader.spent(since_ns, by_minute=True), now_ns)
+        return spikes
 
 
 def channel_of(row: AlertChannelRow) -> Channel:

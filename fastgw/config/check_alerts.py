@@ -1,4 +1,4 @@
-"""What the keys of an alert channel must agree on with its kind.
+"""What the keys of an alert channel must agree on with its kind, and those of an anomaly with each other.
 
 Invariant: a channel that passes can be tried; no message shows an address that is a secret.
 """
@@ -15,6 +15,7 @@ from fastgw.alerts.config import AlertChannelRow
 from fastgw.domain.address import Address
 from fastgw.domain.errors import ConfigError
 from fastgw.identity.secret import SecretText
+from fastgw.limits.config import AnomalyRow
 
 _KEYS: Final = {
     "webhook": {"url", "headers"},
@@ -48,6 +49,19 @@ def verify_channel(path: str, row: AlertChannelRow) -> None:
         raise ConfigError(f"{path}.{missing}", f"expected this key beside `{there}`, got nothing")
     if row.password is not None and row.tls == "none" and not Address(row.host or "", 0).is_loopback:
         raise ConfigError(f"{path}.tls", f'expected "starttls" or "tls" with a password to {row.host}, got "none"')
+
+
+def verify_anomaly(path: str, row: AnomalyRow) -> None:
+    """Raise ConfigError for a row under ``path`` that could never find anything, or everything."""
+    if row.max_multiple is None and row.repeats is None:
+        raise ConfigError(f"{path}.max_multiple", "expected this key, or `repeats`, or both; got neither")
+    if row.recent_s < row.window_s:
+        raise ConfigError(f"{path}.recent_s", f"expected at least `window_s` ({row.window_s}), got {row.recent_s}")
+    if row.min_nano_usd <= 0:
+        problem = f"expected more than 0, or whoever has not spent yet is paused at the first call; got {row.min_usd}"
+        raise ConfigError(f"{path}.min_usd", problem)
+    if row.mode == "soft":
+        raise ConfigError(f"{path}.mode", 'expected "enforce" or "audit", got "soft"')
 
 
 def _default_of(field: Any) -> object:

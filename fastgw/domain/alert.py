@@ -1,4 +1,4 @@
-"""What operators are told unasked: that a budget passed a part of its limit.
+"""What operators are told unasked: that a budget passed a part of its limit, that somebody spends as never before.
 
 Invariant: an alert has the same ``id`` whenever it is made again, so that who receives it twice can tell. Names in it may come from
 callers; ``text`` is one printable line.
@@ -7,7 +7,7 @@ callers; ``text`` is one printable line.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -47,7 +47,41 @@ class BudgetAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", t
         )
 
 
-Alert = BudgetAlert
+class SpikeAlert(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="anomaly"):
+    """Somebody spent more than usual, or made the same call again and again, and is paused until ``until``. ``usual_usd`` is what
+    was spent in as long a time before; ``repeats`` is 0 unless that was the ``reason``; ``times`` counts pauses that followed each
+    other."""
+
+    id: str
+    rule: str
+    group: str | None
+    mode: Mode
+    action: Literal["stop", "slow"]
+    reason: Literal["spend", "repeats"]
+    scope: dict[str, str]
+    window_s: int
+    spent_usd: str
+    usual_usd: str
+    repeats: int
+    times: int
+    until: str
+    at: str
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        if self.reason == "spend":
+            found = f"{self.spent_usd} USD in {self.window_s} s, where {self.usual_usd} is usual"
+        else:
+            found = f"the same call {self.repeats} times in {self.window_s} s, {self.spent_usd} USD in all"
+        done = {"stop": "stopped until", "slow": "slowed until"}[self.action]
+        if self.mode == "audit":
+            done = "only noted, and not again before"
+        again = f", for the {self.times}. time in a row" if self.times > 1 else ""
+        return f"anomaly `{self.rule}`{scope_of(self.scope)}: {found}; {done} {self.until}{again}"
+
+
+Alert = BudgetAlert | SpikeAlert
 """Its JSON is what channels send and what is kept."""
 
 

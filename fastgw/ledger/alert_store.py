@@ -6,12 +6,12 @@ repeats rather than loses. To be used by the thread of the database's owner.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from fastgw.domain.alert import Alert
+from fastgw.domain.alert import Alert, SpikeAlert
 from fastgw.storage.sqlite import OwnedDatabase
 
 MAX_KEPT: Final = 1000
@@ -64,7 +64,7 @@ class AlertStore:
 
     def __init__(self, database: OwnedDatabase) -> None:
         self._database = database
-        self._decode = msgspec.json.Decoder(Alert).decode
+        self._decode: Callable[[str], Alert] = msgspec.json.Decoder(Alert).decode
 
     def top_marks(self, counters: Iterable[bytes]) -> dict[bytes, int]:
         """The highest mark of each counter, in millionths; those without one are left out."""
@@ -112,6 +112,14 @@ class AlertStore:
                 "INSERT INTO alert_deliveries (alert, channel, state, attempts, next_ns, problem) VALUES (?, ?, ?, 0, ?, ?)",
                 (written[0], channel, state, new.at_ns, problem),
             )
+
+    def anomalies(self, since_ns: int) -> list[tuple[SpikeAlert, int, int]]:
+        """Those whose pause ended after ``since_ns`` or has not ended, oldest first: each with when it began and when it ends."""
+        rows = self._database.connection.execute(
+            "SELECT body, at_ns, until_ns FROM alerts WHERE kind = 'anomaly' AND until_ns > ? ORDER BY seq", (since_ns,)
+        ).fetchall()
+        found = [(self._decode(body), at_ns, until_ns) for body, at_ns, until_ns in rows]
+        return [(alert, at_ns, until_ns) for alert, at_ns, until_ns in found if isinstance(alert, SpikeAlert)]
 
     def due(self, channel: str, now_ns: int, limit: int) -> tuple[list[Delivery], int | None]:
         """At most ``limit`` deliveries whose time has come, the longest due first, and when the next of all is due: None when

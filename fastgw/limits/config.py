@@ -1,4 +1,4 @@
-"""The TOML of limits: ``[[budgets]]`` and ``[[rate_limits]]``. Whom they speak of is ``domain.rule``'s.
+"""The TOML of limits: ``[[budgets]]``, ``[[rate_limits]]`` and ``[[anomalies]]``. Whom they speak of is ``domain.rule``'s.
 
 Invariant: a number that is written is counted exactly or refused.
 """
@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from fastgw.domain.money import NANO_PER_USD
-from fastgw.domain.rule import RuleRow
+from fastgw.domain.rule import MAX_PER, Per, RuleRow
 from fastgw.limits.windows import Window
 
 MAX_USD: Final = 1_000_000_000
@@ -74,6 +74,26 @@ class RateLimitRow(RuleRow, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def period_ns(self) -> int:
         """Of a bucket; 0 for slots."""
         return PERIODS_NS.get(self.unit.rpartition("_")[2], 0)
+
+
+class AnomalyRow(RuleRow, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[anomalies]]``: who spends ``max_multiple`` times as fast as in the ``recent_s`` before, and at least ``min_usd`` in
+    ``window_s``, or makes the same call ``repeats`` times in it, is paused for ``for_s``."""
+
+    per: Annotated[tuple[Per, ...], Meta(max_length=MAX_PER)] = ("key",)
+    max_multiple: Annotated[float, Meta(gt=1, le=1_000_000)] | None = None
+    recent_s: Annotated[int, Meta(ge=60, le=604_800)] = 3600
+    window_s: Annotated[int, Meta(ge=10, le=86_400)] = 60
+    min_usd: Usd = 1.0
+    repeats: Annotated[int, Meta(ge=2, le=1_000_000)] | None = None
+    action: Literal["stop", "slow"] = "stop"
+    for_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
+    slow_to_per_minute: Annotated[int, Meta(ge=1, le=60_000)] = 6
+
+    @property
+    def min_nano_usd(self) -> int:
+        """Parts of a nano-USD are cut off."""
+        return int(Decimal(str(self.min_usd)) * NANO_PER_USD)
 
 
 LimitRow = BudgetRow | RateLimitRow

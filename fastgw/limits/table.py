@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from fastgw._native.limit_set import CONCURRENT, COUNTS, ENFORCES, MONEY, REQUESTS, SOFT, TOKENS, LimitSet
-from fastgw.limits.config import BudgetRow, LimitRow, RateLimitRow
+from fastgw.limits.config import AnomalyRow, BudgetRow, LimitRow, RateLimitRow
 from fastgw.limits.windows import NEVER_NS, window_at
 
 _MODES: Final = {"enforce": ENFORCES, "soft": SOFT, "audit": COUNTS}
@@ -94,6 +94,11 @@ def budget_key(row: BudgetRow, entity: Entity, window_start_ns: int) -> bytes:
     return _key(row.id, f"{row.window} from {window_start_ns}", entity)
 
 
+def pause_key(row: AnomalyRow, entity: Entity) -> bytes:
+    """The digest of what says until when whom an anomaly was found of is paused."""
+    return _key(row.id, "pause", entity)
+
+
 def _key(*parts: str | Entity) -> bytes:
     return blake2b(msgspec.json.encode(parts), digest_size=16, person=b"fastgw counter").digest()
 
@@ -115,6 +120,7 @@ __all__ = [
     "RateLimitRow",
     "budget_key",
     "governing_limits",
+    "pause_key",
     "scope_text",
     "unit_text",
 ]

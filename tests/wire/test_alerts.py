@@ -185,3 +185,18 @@ def test_mail(mock_provider: MockProvider, tmp_path: Path) -> None:
     (found,) = [message_from_bytes(each, policy=policy.default) for each in inbox.mails]
     assert found["Subject"].startswith("fastgw: budget `mailed` passed 100% of 0 USD a day: 0.0000")
     assert found["To"] == "ops@localhost"
+
+
+def test_a_spike_is_told_once_and_known_after_a_restart(mock_provider: MockProvider, tmp_path: Path) -> None:
+    anomaly = '[[anomalies]]\nid = "runaway"\nmax_multiple = 10\nmin_usd = "0.000000001"\n'
+    with serving(Hook()) as hook:
+        with limited(tmp_path, mock_provider, anomaly + hook.config, env=hook.env) as gateway:
+            assert call(gateway).status_code == 200
+            soon(lambda: hook.accepted)
+        with limited(tmp_path, mock_provider, anomaly + hook.config, whole_life=False, env=hook.env) as gateway:
+            time.sleep(1)
+            (alert,) = shown(gateway)
+            assert (alert["kind"], alert["scope"], alert["times"]) == ("anomaly", {"key": "wire"}, 1)
+            assert [each["state"] for each in alert["deliveries"]] == ["delivered"]
+    assert len(hook.posts) == 1
+    assert (hook.accepted[0]["reason"], hook.accepted[0]["usual_usd"]) == ("spend", "0")

@@ -27,13 +27,14 @@ from fastgw.identity.secret import SecretText
 from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
 from fastgw.ledger.writer import Batch, LedgerWriter
-from fastgw.limits.table import budget_key
+from fastgw.limits.table import budget_key, pause_key
 from fastgw.limits.windows import window_at
 from tests.model.calls import START_US, settled
 from tests.unit.app.settings_text import ENV, PROVIDER_AND_KEY
 
 NOW_NS = START_US * 1000
 USD = 10**9
+S = 10**9
 BUDGET = '[[budgets]]\nid = "each"\nlimit_usd = 10\nwindow = "day"\nper = ["user"]\nalerts = [0.5, 0.9]\n'
 LOG = '[[alert_channels]]\nname = "first"\nkind = "log"\n'
 
@@ -236,3 +237,105 @@ def test_a_database_in_trouble_is_an_os_error_for_the_dispatcher(tmp_path: Path)
 def test_channels_by_kind(kind: Any, expected: type) -> None:
     url = SecretText("http://h/", "env:U") if kind in ("webhook", "slack") else None
     assert type(channel_of(AlertChannelRow(name="n", kind=kind, url=url))) is expected
+
+
+ANOMALY = '[[anomalies]]\nid = "runaway"\nmax_multiple = 10\nper = ["user"]\n'
+
+
+async def anomalies(found: Play) -> list[tuple[str, int]]:
+    shown = await found.books.reader.alerts(1000)
+    return [(each["scope"]["user"], each["times"]) for each in shown if each["kind"] == "anomaly"]
+
+
+def pause_of(found: Play, limits: Settings, user: str) -> int:
+    (row,) = limits.anomalies
+    return (found.books.counters.get(pause_key(row, (user,))) or (0, 0))[0]
+
+
+def test_a_pause_is_found_told_once_and_kept_over_a_restart(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    limits = settings(ANOMALY + BUDGET)
+
+    async def use(found: Play) -> None:
+        await found.watch.look(limits)
+        await found.spend(limits, "ada", 2 * USD)
+        await found.watch.look(limits)
+        assert pause_of(found, limits, "ada") == NOW_NS + 300 * S
+        await found.spend(limits, "ada", 2 * USD)
+        await found.watch.look(limits)
+        assert await anomalies(found) == [("ada", 1)]
+        assert await found.states() == [("log", "delivered")]
+
+    async def again(found: Play) -> None:
+        assert pause_of(found, limits, "ada") == 0
+        await found.watch.look(limits)
+        assert pause_of(found, limits, "ada") == NOW_NS + 300 * S
+        await found.write(settled(100, user="ada", cost_nano_usd=5 * USD))
+        await found.watch.look(limits)
+        assert await anomalies(found) == [("ada", 1)]
+
+    with caplog.at_level(logging.WARNING, "fastgw.alerts"):
+        play(tmp_path, use)
+        play(tmp_path, again)
+    assert len(caplog.records) == 1
+    assert "anomaly `runaway` for user=ada: 2 USD in 60 s, where 0 is usual; stopped until" in caplog.text
+
+
+def test_what_the_ledger_knows_is_usual_and_not_counted_twice(tmp_path: Path) -> None:
+    limits, wide = settings(ANOMALY), settings(ANOMALY.replace("10", "12"))
+
+    async def use(found: Play) -> None:
+        minute_us = 60_000_000
+        calls = [settled(-ago * minute_us, user="ada", cost_nano_usd=USD) for ago in range(2, 62)]
+        await found.write(*calls)
+        await found.watch.look(limits)
+        await found.write(settled(1, user="ada", cost_nano_usd=6 * USD))
+        await found.watch.look(wide)  # a reload, which finds the call in the ledger
+        await found.write(settled(2, user="ada", cost_nano_usd=5 * USD))
+        await found.watch.look(wide)
+        assert await anomalies(found) == []
+        await found.write(settled(3, user="ada", cost_nano_usd=2 * USD))
+        await found.watch.look(wide)
+        assert await anomalies(found) == [("ada", 1)]
+
+    play(tmp_path, use)
+
+
+def test_prompts_are_told_apart_only_where_a_rule_asks(tmp_path: Path) -> None:
+    loops = settings('[[anomalies]]\nid = "loop"\nrepeats = 3\nper = ["user"]\n')
+
+    async def use(found: Play) -> None:
+        await found.watch.look(settings(ANOMALY))
+        assert found.books.writer.watcher is not None
+        assert found.books.writer.watcher.fingerprints is False
+        await found.watch.look(loops)
+        assert found.books.writer.watcher.fingerprints is True
+        await found.write(*[settled(number, user="ada", fingerprint=7) for number in (1, 2)])
+        await found.write(*[settled(number, user="ada", fingerprint=number) for number in (3, 4)])
+        await found.watch.look(loops)
+        assert await anomalies(found) == []
+        await found.write(settled(5, user="ada", fingerprint=7))
+        await found.watch.look(loops)
+        assert await anomalies(found) == [("ada", 1)]
+        await found.watch.look(settings(""))
+        assert found.books.writer.watcher is None
+
+    play(tmp_path, use)
+
+
+def test_a_pause_does_not_wait_for_the_database(tmp_path: Path) -> None:
+    limits = settings(ANOMALY)
+
+    async def use(found: Play) -> None:
+        await found.watch.look(limits)
+        intruder = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+        intruder.execute("ALTER TABLE alert_marks RENAME TO elsewhere")
+        await found.write(settled(1, user="ada", cost_nano_usd=2 * USD))
+        await found.watch.look(limits)
+        assert pause_of(found, limits, "ada") == NOW_NS + 300 * S
+        assert await anomalies(found) == []
+        intruder.execute("ALTER TABLE elsewhere RENAME TO alert_marks")
+        intruder.close()
+        await found.watch.look(limits)
+        assert await anomalies(found) == [("ada", 1)]
+
+    play(tmp_path, use)

@@ -87,3 +87,31 @@ def test_channels_that_are_fine() -> None:
 )
 def test_channels_that_are_not(text: str, said: str) -> None:
     assert refused(text).startswith(said)
+
+
+ANOMALY = '[[anomalies]]\nid = "a"\n'
+
+
+def test_anomalies_that_are_fine() -> None:
+    settings = good(ANOMALY + "max_multiple = 10\n" + ANOMALY.replace('"a"', '"b"') + 'repeats = 3\nmode = "audit"\n')
+    assert [row.per for row in settings.anomalies] == [("key",), ("key",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ANOMALY, "anomalies[0].max_multiple: expected this key, or `repeats`, or both"),
+        (ANOMALY + "repeats = 3\nmin_usd = 0\n", "anomalies[0].min_usd: expected more than 0"),
+        (
+            ANOMALY + "repeats = 3\nwindow_s = 61\nrecent_s = 60\n",
+            "anomalies[0].recent_s: expected at least `window_s` (61)",
+        ),
+        (ANOMALY + 'repeats = 3\nmode = "soft"\n', 'anomalies[0].mode: expected "enforce" or "audit", got "soft"'),
+        (
+            ANOMALY + 'repeats = 3\n[[budgets]]\nid = "a"\nlimit_usd = 1\nwindow = "day"\n',
+            'anomalies[0].id: expected an id of its own, got "a", as budgets[0]',
+        ),
+    ],
+)
+def test_anomalies_that_are_not(text: str, said: str) -> None:
+    assert refused(text).startswith(said)

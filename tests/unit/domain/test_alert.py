@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fastgw.domain.alert import Alert, BudgetAlert, rfc3339
+from fastgw.domain.alert import Alert, BudgetAlert, SpikeAlert, rfc3339
 
 
 def alert(**fields: Any) -> BudgetAlert:
@@ -26,6 +26,53 @@ def alert(**fields: Any) -> BudgetAlert:
         "at": "2026-11-01T10:00:00Z",
     }
     return BudgetAlert(**(values | fields))
+
+
+def spike(**fields: Any) -> SpikeAlert:
+    values: dict[str, Any] = {
+        "id": "b2-1790000000000000000",
+        "rule": "runaway",
+        "group": None,
+        "mode": "enforce",
+        "action": "stop",
+        "reason": "spend",
+        "scope": {"key": "agent"},
+        "window_s": 60,
+        "spent_usd": "2.1",
+        "usual_usd": "0.2",
+        "repeats": 0,
+        "times": 1,
+        "until": "2026-11-01T10:05:00Z",
+        "at": "2026-11-01T10:00:00Z",
+    }
+    return SpikeAlert(**(values | fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        (
+            {},
+            "anomaly `runaway` for key=agent: 2.1 USD in 60 s, where 0.2 is usual; stopped until 2026-11-01T10:05:00Z",
+        ),
+        (
+            {"reason": "repeats", "repeats": 20, "action": "slow", "times": 2, "scope": {}},
+            (
+                "anomaly `runaway`: the same call 20 times in 60 s, 2.1 USD in all; "
+                "slowed until 2026-11-01T10:05:00Z, for the 2. time in a row"
+            ),
+        ),
+        (
+            {"mode": "audit"},
+            (
+                "anomaly `runaway` for key=agent: 2.1 USD in 60 s, where 0.2 is usual; "
+                "only noted, and not again before 2026-11-01T10:05:00Z"
+            ),
+        ),
+    ],
+)
+def test_the_line_of_an_anomaly(fields: dict[str, Any], text: str) -> None:
+    assert spike(**fields).text == text
 
 
 def test_the_line_for_people() -> None:
@@ -49,9 +96,10 @@ def test_names_of_callers_stay_on_the_line() -> None:
 
 
 def test_it_survives_as_json_with_its_kind() -> None:
-    packed = msgspec.json.encode(alert())
-    assert msgspec.json.decode(packed)["kind"] == "budget_alert"
-    assert msgspec.json.decode(packed, type=Alert) == alert()
+    for each, kind in ((alert(), "budget_alert"), (spike(), "anomaly")):
+        packed = msgspec.json.encode(each)
+        assert msgspec.json.decode(packed)["kind"] == kind
+        assert msgspec.json.decode(packed, type=Alert) == each
 
 
 def test_moments() -> None:

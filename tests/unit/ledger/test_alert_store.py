@@ -14,7 +14,7 @@ from fastgw.ledger import alert_store
 from fastgw.ledger.alert_store import AlertStore, Delivery, Mark, NewAlert
 from fastgw.ledger.reader import LedgerReader
 from fastgw.ledger.writer import LedgerWriter
-from tests.unit.domain.test_alert import alert
+from tests.unit.domain.test_alert import alert, spike
 
 NOW_NS = 1_790_000_000_000_000_000
 COUNTER = b"c" * 16
@@ -137,3 +137,12 @@ def test_a_transaction_that_fails_leaves_nothing(store: AlertStore, tmp_path: Pa
     assert shown(tmp_path) == []
     store.put([new("a")], [Mark(COUNTER, 5, NOW_NS + 1)], ["c"], NOW_NS)
     assert len(shown(tmp_path)) == 1
+
+
+def test_pauses_are_found_again(store: AlertStore) -> None:
+    pauses = [NewAlert(spike(id=str(until)), NOW_NS - 5, NOW_NS + until) for until in (3, 0, 2)]
+    store.put([new("budget", NOW_NS + 9), *pauses], [], [], NOW_NS)
+    assert store.anomalies(NOW_NS) == [
+        (spike(id="3"), NOW_NS - 5, NOW_NS + 3),
+        (spike(id="2"), NOW_NS - 5, NOW_NS + 2),
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fastgw.limits.config import BudgetRow, RateLimitRow
+from fastgw.limits.config import AnomalyRow, BudgetRow, RateLimitRow
 
 
 def budget(**fields: object) -> BudgetRow:
@@ -52,3 +52,36 @@ def test_alerts_are_fractions() -> None:
     for alerts in ([0], [-0.5], [10.5], ["0.5"], 0.5, [0.5] * 21):
         with pytest.raises(msgspec.ValidationError):
             budget(limit_usd=1, alerts=alerts)
+
+
+def anomaly(**fields: object) -> AnomalyRow:
+    return msgspec.convert({"id": "a"} | fields, AnomalyRow)
+
+
+def test_an_anomaly_is_a_key_that_spends_unless_said() -> None:
+    row = anomaly()
+    assert (row.per, row.recent_s, row.window_s, row.min_nano_usd) == (("key",), 3600, 60, 10**9)
+    assert (row.action, row.for_s, row.slow_to_per_minute, row.mode) == ("stop", 300, 6, "enforce")
+    assert anomaly(min_usd="0.000000015").min_nano_usd == 15
+    assert anomaly(per=["user", "metadata.app"]).per == ("user", "metadata.app")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"max_multiple": 1},
+        {"max_multiple": 0.5},
+        {"repeats": 1},
+        {"recent_s": 59},
+        {"window_s": 9},
+        {"for_s": 0},
+        {"for_s": 86_401},
+        {"slow_to_per_minute": 0},
+        {"action": "shout"},
+        {"per": ["planet"]},
+        {"limit_usd": 1},
+    ],
+)
+def test_what_is_no_anomaly(fields: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        anomaly(**fields)
