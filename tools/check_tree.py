@@ -23,7 +23,7 @@ FLOORS = {
     **dict.fromkeys(("identity", "rules", "limits", "cache", "routing", "spend", "dialects"), 2),
     "providers": 3,
     **dict.fromkeys(("telemetry", "storage"), 4),
-    **dict.fromkeys(("upstream", "ledger", "keystore", "shared_state"), 5),
+    **dict.fromkeys(("upstream", "ledger", "alerts", "keystore", "shared_state"), 5),
     "gateway": 6,
     **dict.fromkeys(("front", "admin", "mock_provider", "importers"), 7),
     "config": 8,

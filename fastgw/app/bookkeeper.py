@@ -15,6 +15,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from fastgw._native.counter_map import CounterMap
+from fastgw.admin.alert_routes import alert_routes
 from fastgw.admin.ledger_routes import ledger_routes
 from fastgw.admin.limit_routes import limit_routes
 from fastgw.admin.metrics_text import LedgerMetrics
@@ -23,6 +24,7 @@ from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance
 from fastgw.app.process import run
 from fastgw.app.rebuild import rebuild, resolve_orphans
 from fastgw.app.standing import budget_states, rate_limit_states
+from fastgw.app.watch import Books, Watch
 from fastgw.config.root import Settings
 from fastgw.domain.errors import ConfigError
 from fastgw.ledger.journal_drain import JournalDrain
@@ -67,6 +69,7 @@ class Bookkeeper:
         self._writer: LedgerWriter | None = None
         self._reader: LedgerReader | None = None
         self._drain: JournalDrain | None = None
+        self._watch: Watch | None = None
         self._site: AdminSite | None = None
         self._running: list[asyncio.Task[None]] = []
         self._base_ns = 0
@@ -86,6 +89,9 @@ class Bookkeeper:
         if not self._inheritance.id_base_ns:
             # Before the first worker. Who takes over from a bookkeeper that died finds counters that are right.
             await rebuild(self._inheritance.counters, self._reader, self._inheritance.settings, self._now_ns())
+        books = Books(self._inheritance.counters, self._writer, self._drain, self._reader)
+        self._watch = Watch(books, self._now_ns)
+        await self._watch.look(self._inheritance.settings)
         await self._open_site(self._reader)
         self._running = [
             tasks.spawn(
@@ -94,7 +100,7 @@ class Bookkeeper:
                 ),
                 "drain the journal",
             ),
-            tasks.spawn(self._tend(self._drain), "tend"),
+            tasks.spawn(self._tend(self._drain, self._watch), "tend"),
         ]
         return {"last_id": self._writer.last_id()}
 
@@ -122,6 +128,8 @@ class Bookkeeper:
             drain_task, tend_task = self._running
             await drain_task
             await tasks.stop(tend_task)
+        if self._watch is not None:
+            await self._watch.stop()
         if self._reader is not None:
             await self._reader.close()
         if self._drain is not None:
@@ -137,6 +145,7 @@ class Bookkeeper:
             limit_routes(
                 partial(self._states, budget_states, reader), partial(self._states, rate_limit_states, reader)
             ),
+            alert_routes(reader.alerts),
             self._metrics.routes(),
         ]
         self._site = AdminSite(routes, self._inheritance.admin_token, self._inheritance.stats)
@@ -156,7 +165,7 @@ class Bookkeeper:
         # By the clock that request ids are made with, which windows follow.
         return (self._inheritance.id_base_ns or self._base_ns) + monotonic_ns()
 
-    async def _tend(self, drain: JournalDrain) -> None:
+    async def _tend(self, drain: JournalDrain, watch: Watch) -> None:
         while True:
             self._stats.put("ledger_problem", int(drain.problem is not None))
             self._stats.put("tasks", len(asyncio.all_tasks()))
@@ -164,4 +173,5 @@ class Bookkeeper:
                 await resolve_orphans(self._inheritance.counters, drain)
             except (OSError, sqlite3.Error) as error:  # what is held stays held, and the next round tries again
                 _log.warning("reservations of dead workers cannot be resolved yet: %s", error)
+            await watch.look(self._inheritance.settings)
             await asyncio.sleep(TEND_EVERY_S)

@@ -60,7 +60,7 @@ class Pricing:
 
 def limiter_of(settings: Settings) -> Limiter | None:
     """The limits of a configuration; None when it has none."""
-    rows: tuple[LimitRow, ...] = (*settings.budgets, *settings.rate_limits)
+    rows: tuple[LimitRow, ...] = (*settings.anomalies, *settings.budgets, *settings.rate_limits)
     return Limiter(rows, settings.server.zone) if rows else None
 
 

@@ -38,7 +38,7 @@ def open_counters(settings: Settings) -> CounterMap:
         ConfigError: another gateway counts in them.
     """
     workers = settings.server.workers
-    if not settings.rate_limits:
+    if not settings.rate_limits and not settings.anomalies:
         return CounterMap(COUNTERS, workers, HOLDS_PER_WORKER)
     path = counters_path(settings)
     try:

@@ -30,7 +30,7 @@ from fastgw.domain.text import show
 from fastgw.gateway.admission import decide, said_by_caller
 from fastgw.gateway.context import Call
 from fastgw.gateway.snapshot import Snapshot
-from fastgw.limits.config import BudgetRow, Usd, nano_usd_of
+from fastgw.limits.config import AnomalyRow, BudgetRow, LimitRow, RateLimitRow, Usd, nano_usd_of
 from fastgw.limits.table import Applied, Governing, check_of, scope_text, unit_text
 from fastgw.rules.table import Fixed
 from fastgw.telemetry.clock import ID_SLOT_BITS, wall_ns
@@ -144,16 +144,22 @@ def explain(path: Path | None, case: Case) -> tuple[str, bool]:
     lines = [f"target    {verdict.target or 'none'}"]
     for each in verdict.applied:
         scope = scope_text(each)
-        limit = f"{format_usd(each.row.limit_nano_usd)} USD" if isinstance(each.row, BudgetRow) else str(each.row.limit)
         part = "governs" if each.governs else "counts"
+        whom = f" for {scope}" if scope else ""
         lines.append(
-            f"rule      {each.row.id}: {part}, {each.row.mode}, {limit} {unit_text(each.row)}{f' for {scope}' if scope else ''}"
+            f"rule      {each.row.id}: {part}, {each.row.mode}, {_limit_text(each.row)}{unit_text(each.row)}{whom}"
         )
     if verdict.code == ALLOW:
         lines.append(f"verdict   passes, with {format_usd(verdict.reserved_nano_usd)} USD reserved")
     else:
         lines.append(f"verdict   {verdict.code}: {verdict.message}")
     return "\n".join(lines), verdict.code == ALLOW
+
+
+def _limit_text(row: LimitRow) -> str:
+    if isinstance(row, AnomalyRow):
+        return ""
+    return f"{format_usd(row.limit_nano_usd)} USD " if isinstance(row, BudgetRow) else f"{row.limit} "
 
 
 def run_cases(path: Path, config: Path | None, default_config: Path | None) -> tuple[str, bool]:
@@ -218,15 +224,15 @@ def _use(counters: WorkerCounters, governing: Governing, settings: Settings, cas
     rows = {each.row.id: each for each in governing.applied}
     for place, names in (("spent_usd", case.spent_usd), ("used", case.used)):
         for name in names:
-            is_budget = name in rows and isinstance(rows[name].row, BudgetRow)
-            if name not in rows or is_budget != (place == "spent_usd"):
+            wanted = BudgetRow if place == "spent_usd" else RateLimitRow
+            if name not in rows or not isinstance(rows[name].row, wanted):
                 kind = "budget" if place == "spent_usd" else "rate limit"
                 raise ConfigError(place, f'expected a {kind} that matches this call, got "{show(name)}"')
     for name, usd in case.spent_usd.items():
         _take(counters, rows[name], settings, now_ns, nano_usd=nano_usd_of(usd))
     for name, count in case.used.items():
         row = rows[name].row
-        if not isinstance(row, BudgetRow) and row.counts == "tokens":
+        if isinstance(row, RateLimitRow) and row.counts == "tokens":
             _take(counters, rows[name], settings, now_ns, tokens=count)
         else:
             for _ in range(min(count, MAX_REPEATED)):

@@ -105,10 +105,11 @@ def database_path(path: Path | None) -> Path:
 
 
 class AnySecret(UserDict[str, str]):
-    """An environment in which every name is set: looking at a ledger must not need the providers' keys."""
+    """An environment in which every name is set: looking at a ledger must not need the providers' keys. What it says can
+    be a key as well as an address."""
 
     def __missing__(self, name: str) -> str:
-        return f"unset-{name}-{secrets.token_hex(8)}"
+        return f"https://unset.invalid/{name}-{secrets.token_hex(8)}"
 
     def __contains__(self, name: object) -> bool:  # type: ignore[explicit-override] # typing.override is Python 3.12's
         return True

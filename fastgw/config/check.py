@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
 
+from fastgw.config.check_alerts import verify_anomaly, verify_channel
 from fastgw.config.root import Settings
 from fastgw.domain.address import Address, parse_address
 from fastgw.domain.errors import ConfigError
@@ -34,6 +35,9 @@ def verify(settings: Settings) -> None:
     _check_models(settings.models, settings.providers)
     _check_identity(settings)
     _check_limits(settings)
+    _check_unique("alert_channels", settings.alert_channels, lambda row: row.name)
+    for index, channel in enumerate(settings.alert_channels):
+        verify_channel(f"alert_channels[{index}]", channel)
 
 
 def _check_listeners(settings: Settings) -> None:
@@ -119,6 +123,7 @@ def _check_limits(settings: Settings) -> None:
     sections: tuple[tuple[str, Sequence[RuleRow]], ...] = (
         ("budgets", settings.budgets),
         ("rate_limits", settings.rate_limits),
+        ("anomalies", settings.anomalies),
     )
     for section, rows in sections:
         for index, row in enumerate(rows):
@@ -126,6 +131,8 @@ def _check_limits(settings: Settings) -> None:
             first = seen.setdefault(row.id, path)
             if first != path:
                 raise ConfigError(f"{path}.id", f'expected an id of its own, got "{show(row.id)}", as {first}')
+    for index, anomaly in enumerate(settings.anomalies):
+        verify_anomaly(f"anomalies[{index}]", anomaly)
 
 
 def _check_unique(section: str, rows: Sequence[Any], name_of: Callable[[Any], str]) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import msgspec
 
 from fastgw.admin.config import AdminConfig
+from fastgw.alerts.config import AlertChannelRow
 from fastgw.front.config import ServerConfig
 from fastgw.identity.config import KeyRow, TeamRow, UserRow
 from fastgw.ledger.config import LedgerConfig
-from fastgw.limits.config import BudgetRow, RateLimitRow
+from fastgw.limits.config import AnomalyRow, BudgetRow, RateLimitRow
 from fastgw.providers.config import ProviderConfig, ProviderName
 from fastgw.routing.config import ModelRow
 from fastgw.spend.config import PriceRow
@@ -32,3 +33,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     keys: tuple[KeyRow, ...] = ()
     budgets: tuple[BudgetRow, ...] = ()
     rate_limits: tuple[RateLimitRow, ...] = ()
+    anomalies: tuple[AnomalyRow, ...] = ()
+    alert_channels: tuple[AlertChannelRow, ...] = ()

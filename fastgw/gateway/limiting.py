@@ -14,7 +14,7 @@ from fastgw.domain.errors import GatewayError
 from fastgw.limits.config import BudgetRow, LimitRow
 from fastgw.limits.table import Entity, Governing, governing_limits
 from fastgw.limits.windows import minute_of_week
-from fastgw.rules.table import Fixed, RuleTable, governing
+from fastgw.rules.table import Fixed, RuleTable, governing, value_of
 
 MAX_REMEMBERED: Final = 8192
 """Plans, of all callers; with one more all are forgotten."""
@@ -80,7 +80,9 @@ class Limiter:
     def _plan(self, fixed: Fixed, row: bytes, metadata: dict[str, str] | None, now_ns: int) -> Governing:
         matched = governing(self._rows, members(row))
         try:
-            return governing_limits(self._rows, matched, lambda name: _value(name, fixed, metadata), now_ns, self._zone)
+            return governing_limits(
+                self._rows, matched, lambda name: value_of(name, fixed, metadata), now_ns, self._zone
+            )
         except ValueError as error:
             raise GatewayError(
                 "too_many_rules",
@@ -93,7 +95,7 @@ class Limiter:
         """The limits that a call counts for, whether they govern it or not, and whom it counts for in each."""
         matched = self._rules.program.match(self._rules.base(fixed), metadata, self._minute_of(at_ns))
         rows = [self._rows[index] for index in members(matched)]
-        return [(row, tuple([_value(name, fixed, metadata) for name in row.per])) for row in rows]
+        return [(row, tuple([value_of(name, fixed, metadata) for name in row.per])) for row in rows]
 
     def budgets_of(self, fixed: Fixed, metadata: dict[str, str] | None, at_ns: int) -> list[tuple[BudgetRow, Entity]]:
         """The budgets among them."""
@@ -112,12 +114,3 @@ class Limiter:
             self._minute_at = minute_at
             self._minute = minute_of_week(now_ns, self._zone)
         return self._minute
-
-
-def _value(name: str, fixed: Fixed, metadata: dict[str, str] | None) -> str:
-    if name.startswith(_METADATA):
-        return (metadata or {}).get(name.removeprefix(_METADATA), "")
-    if name == "model":
-        return fixed.target
-    value: str = getattr(fixed, "key" if name == "virtualaccount" else name)
-    return value

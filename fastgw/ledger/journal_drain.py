@@ -19,6 +19,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from fastgw._native.errors import JournalError
 from fastgw._native.journal import JournalReader
@@ -32,6 +33,7 @@ _DRAFT_NAME = re.compile(r".+\.seg\.(\d+)\.tmp")
 _IDLE_FACTOR = 5
 _EXPIRE_INTERVAL_NS = 60_000_000_000
 _EXPIRE_ROWS = 1000
+T = TypeVar("T")
 
 
 class JournalDrain:
@@ -92,6 +94,10 @@ class JournalDrain:
     async def step(self) -> int:
         """``step_now`` in the thread that this drain keeps for the database."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self.step_now)
+
+    async def between_steps(self, work: Callable[[], T]) -> T:
+        """Do something else with the database, in the same thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def run(
         self, stop: asyncio.Event, unix_ns: Callable[[], int], *, interval_ms: int = 100, retention_ns: int = 0

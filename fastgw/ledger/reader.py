@@ -14,6 +14,7 @@ from typing import Any
 import aiosqlite
 
 from fastgw.domain.entry import LedgerEntry
+from fastgw.ledger.alert_store import SHOW_ALERTS, shown_alerts
 from fastgw.ledger.queries import Query, Spend, callers_query, entries_query, spend_query, spend_row, spent_query
 from fastgw.ledger.schema import entry_of
 from fastgw.storage.sqlite import open_reader, reader_uri
@@ -57,6 +58,10 @@ class LedgerReader:
     async def entries(self, limit: int, since_ns: int | None = None, until_ns: int | None = None) -> list[LedgerEntry]:
         """The latest ``limit`` entries, latest first."""
         return [entry_of(row) for row in await self._fetch(entries_query(limit, since_ns, until_ns))]
+
+    async def alerts(self, limit: int) -> list[dict[str, Any]]:
+        """The latest ``limit`` alerts, latest first, each with how far it has come on each channel."""
+        return shown_alerts(await self._fetch((SHOW_ALERTS, [limit])))
 
     async def _fetch(self, query: Query) -> list[Sequence[Any]]:
         cursor = await self._connection.execute(*query)

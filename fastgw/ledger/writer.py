@@ -18,7 +18,9 @@ import msgspec
 from fastgw._native.call_groups import CallGroup, group_calls
 from fastgw._native.journal import OPENED, SETTLED
 from fastgw._native.ledger_rows import RowReader
+from fastgw.ledger.alert_store import AlertStore
 from fastgw.ledger.dimensions import Dimensions
+from fastgw.ledger.drained import Watcher, group_drained
 from fastgw.ledger.schema import (
     PLAIN_ROWS,
     PUT_PLAIN,
@@ -81,7 +83,8 @@ class LedgerWriter:
     """Writes ``path``, as its one owner; brings it to this build's version first.
 
     To be used by one thread at a time. ``observe`` is told the calls of each batch once it is committed (a batch that is
-    read again after a crash is told again). Raises what ``OwnedDatabase`` and ``migrate`` raise.
+    read again after a crash is told again), and so is ``watcher``, which may be changed at any time. ``alerts`` are other tables of
+    the same database. Raises what ``OwnedDatabase`` and ``migrate`` raise.
     """
 
     def __init__(self, path: str | Path, observe: Callable[[Observed], None] | None = None) -> None:
@@ -94,6 +97,8 @@ class LedgerWriter:
             raise
         self._reader = RowReader(json_of)
         self._dimensions = Dimensions(self._database.connection, self._reader.shapes)
+        self.alerts: Final = AlertStore(self._database)
+        self.watcher: Watcher | None = None
         self.rejected_records = 0
 
     def apply(self, batch: Batch) -> None:
@@ -103,6 +108,7 @@ class LedgerWriter:
         A record that is no entry, or that does not fit the table, goes to ``rejected_records`` and holds nobody up.
         """
         rejected = list(batch.rejected)
+        watcher = self.watcher
         connection = self._database.connection
         self._dimensions.trim()
         try:
@@ -113,6 +119,7 @@ class LedgerWriter:
             rows = self._put_settled(batch.settled, rejected)
             rows += self._put_unknown(batch.unknown, rejected)
             observed = self._observed(rows)
+            drained = group_drained(rows, self._dimensions.names, fingerprints=watcher.fingerprints) if watcher else []
             connection.executemany("DELETE FROM open_entries WHERE id = ?", [(closed,) for closed in batch.closed])
             connection.executemany(
                 "INSERT OR IGNORE INTO rejected_records (id, kind, problem, payload) VALUES (?, ?, ?, ?)", rejected
@@ -126,6 +133,8 @@ class LedgerWriter:
         self.rejected_records += len(rejected)
         if self._observe is not None:
             self._observe(observed)
+        if watcher is not None and drained:
+            watcher.take(drained)
 
     def costs(self, calls: Sequence[int]) -> dict[int, int]:
         """What calls cost in nano-USD, 0 for those that are not there or have no price."""

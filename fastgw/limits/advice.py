@@ -11,12 +11,12 @@ from typing import Final
 from fastgw._native.limit_lines import level_lines
 from fastgw._native.limit_set import Refusal
 from fastgw.domain.errors import GatewayError
+from fastgw.domain.moment import rfc3339
 from fastgw.domain.money import format_usd
 from fastgw.domain.operation import Dialect
 from fastgw.domain.text import show
-from fastgw.limits.config import BudgetRow
+from fastgw.limits.config import AnomalyRow, BudgetRow
 from fastgw.limits.table import Applied, Governing, scope_text, unit_text
-from fastgw.limits.windows import rfc3339
 
 SLOT_WAIT_NS: Final = 1_000_000_000
 """Nobody knows when a call ends; a second is what clients may try again after."""
@@ -34,6 +34,8 @@ def refusal_error(
         return _no_room(f"rule `{applied.row.id}`")
     if isinstance(applied.row, BudgetRow):
         return _budget_error(applied, applied.row, refusal, needed_nano_usd)
+    if isinstance(applied.row, AnomalyRow):
+        return _pause_error(applied, applied.row, refusal, now_ns)
     row = applied.row
     wait_ns = refusal.wait_ns if row.counts != "concurrent" else SLOT_WAIT_NS
     used = f"limit {row.limit} {row.unit}, used {refusal.used}{_of(applied)}"
@@ -64,6 +66,23 @@ def _budget_error(applied: Applied, row: BudgetRow, refusal: Refusal, needed_nan
         f"this call may cost {format_usd(needed_nano_usd)}{resets}"
     )
     return GatewayError("budget_exceeded", problem, status=429, source="policy", lines=_rule_line(applied))
+
+
+def _pause_error(applied: Applied, row: AnomalyRow, refusal: Refusal, now_ns: int) -> GatewayError:
+    ends = rfc3339(now_ns + refusal.used)
+    problem = (
+        f"anomaly `{row.id}` has {'slowed' if row.period_ns else 'stopped'} these calls{_of(applied)} until {ends}"
+    )
+    return GatewayError(
+        "spending_spike",
+        f"{problem}: what was spent, or the same call again and again, was far from usual",
+        status=429,
+        source="policy",
+        # Who is stopped must not come again by itself: a loop that waits is still a loop.
+        retry="after" if row.period_ns else "never",
+        retry_after_ns=refusal.wait_ns,
+        lines=_rule_line(applied),
+    )
 
 
 def _no_room(what: str) -> GatewayError:

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from fastgw._native.limit_set import CONCURRENT, COUNTS, ENFORCES, MONEY, REQUESTS, SOFT, TOKENS, LimitSet
-from fastgw.limits.config import BudgetRow, LimitRow
+from fastgw._native.limit_set import CONCURRENT, COUNTS, ENFORCES, MONEY, PAUSE, REQUESTS, SOFT, TOKENS, LimitSet
+from fastgw.limits.config import AnomalyRow, BudgetRow, LimitRow
 from fastgw.limits.windows import NEVER_NS, Span, window_at
 
 _MODES: Final = {"enforce": ENFORCES, "soft": SOFT, "audit": COUNTS}
@@ -88,6 +88,8 @@ def check_of(row: LimitRow, entity: Entity, mode: int, group: int, now_ns: int, 
         span = window_at(row.window, now_ns, zone)
         key, *earlier = budget_keys(row, entity, span)
         return (key, MONEY, mode, group, row.limit_nano_usd, 0, 0, span.counts_until_ns, *earlier), span.end_ns
+    if isinstance(row, AnomalyRow):
+        return (pause_key(row, entity), PAUSE, mode, group, 0, row.period_ns, 0, 0), NEVER_NS
     key = _key(row.id, row.unit, entity)
     return (key, _KINDS[row.counts], mode, group, row.limit, row.period_ns, row.burst or row.limit, 0), NEVER_NS
 
@@ -102,6 +104,11 @@ def budget_key(row: BudgetRow, entity: Entity, start_ns: int) -> bytes:
     return _key(row.id, f"{row.window} from {start_ns}", entity)
 
 
+def pause_key(row: AnomalyRow, entity: Entity) -> bytes:
+    """The digest of what says until when whom an anomaly was found of is paused."""
+    return _key(row.id, "pause", entity)
+
+
 def _key(*parts: str | Entity) -> bytes:
     return blake2b(msgspec.json.encode(parts), digest_size=16, person=b"fastgw counter").digest()
 
@@ -113,4 +120,6 @@ def scope_text(applied: Applied) -> str:
 
 def unit_text(row: LimitRow) -> str:
     """What a rule counts, to be shown."""
+    if isinstance(row, AnomalyRow):
+        return "pause"
     return f"usd_per_{row.window}" if isinstance(row, BudgetRow) else row.unit

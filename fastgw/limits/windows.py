@@ -6,7 +6,7 @@ in slices, and never forgets money before its time: it holds its whole length an
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Final, NamedTuple
 
 from msgspec import Meta
@@ -64,11 +64,6 @@ def minute_of_week(unix_ns: int, zone: tzinfo) -> int:
     """Minutes since Monday 00:00 by the clock on the wall."""
     moment = datetime.fromtimestamp(unix_ns // _NS_PER_S, zone)
     return moment.weekday() * 1440 + moment.hour * 60 + moment.minute
-
-
-def rfc3339(unix_ns: int) -> str:
-    """A moment in UTC, in whole seconds, rounded up."""
-    return datetime.fromtimestamp(-(-unix_ns // _NS_PER_S), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _days(window: str, today: date) -> tuple[date, date]:

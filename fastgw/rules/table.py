@@ -17,6 +17,7 @@ from fastgw.domain.rule import WEEKDAYS, RuleRow, When
 
 MINUTES_PER_DAY: Final = 24 * 60
 
+_METADATA: Final = "metadata."
 Test = Callable[[str], bool]
 
 
@@ -56,6 +57,14 @@ class RuleTable:
         if slot < len(self.names):
             return _bits(test(value if isinstance(value, str) else None) for test in self._tags[slot])
         return _bits(minutes is None or value in minutes for minutes in self._minutes)
+
+
+def value_of(name: str, fixed: Fixed, metadata: dict[str, str] | None) -> str:
+    """What a call has for a name that ``per`` may have; empty for a tag that it has not."""
+    if name.startswith(_METADATA):
+        return (metadata or {}).get(name.removeprefix(_METADATA), "")
+    value: str = getattr(fixed, {"model": "target", "virtualaccount": "key"}.get(name, name))
+    return value
 
 
 def governing(rows: Sequence[RuleRow], matched: Iterable[int]) -> tuple[tuple[int, bool], ...]:

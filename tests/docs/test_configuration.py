@@ -79,7 +79,7 @@ def test_every_example_is_a_good_configuration(path: Path, tmp_path: Path) -> No
     (tmp_path / "onprem.key").write_text("a-secret-of-the-server\n")
     (tmp_path / "private-ca.pem").write_bytes(Path(certifi.where()).read_bytes())
 
-    settings = load(path, {name: f"{name}-0123456789abcdef" for name in names}, tmp_path)
+    settings = load(path, {name: f"https://{name}.invalid/0123456789abcdef" for name in names}, tmp_path)
 
     assert settings.providers
     assert settings.keys

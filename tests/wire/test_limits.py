@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,17 @@ CALL = {"model": "chat", "max_tokens": 10, "messages": [{"role": "user", "conten
 
 @contextlib.contextmanager
 def limited(
-    folder: Path, mock: MockProvider, limits: str, *, whole_life: bool = True, **server: float
+    folder: Path,
+    mock: MockProvider,
+    limits: str,
+    *,
+    whole_life: bool = True,
+    env: Mapping[str, str] | None = None,
+    **server: float,
 ) -> Iterator[Gateway]:
     """``whole_life``: nobody was killed, and the ledger is new."""
     text = server_section(**server) + mock_providers(mock) + mock_prices() + KEYS + MODELS + limits
-    with running_gateway(folder, text) as gateway:
+    with running_gateway(folder, text, env=env) as gateway:
         yield gateway
         if whole_life:
             check_books(gateway)

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 import uvloop
 
+from fastgw._native.counter_map import CounterMap
 from fastgw._native.journal import OPENED, SETTLED, JournalWriter
 from fastgw.app import bookkeeper
 from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance
@@ -104,6 +105,27 @@ def test_what_the_dead_left_is_in_the_ledger_before_it_is_ready(inherit: Inherit
 
     keeping(inheritance, use)
     assert list(inheritance.settings.ledger.journal_directory.iterdir()) == []
+
+
+def test_what_is_spent_is_watched_from_the_start(inherit: Inherit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bookkeeper, "TEND_EVERY_S", 0.01)
+    inheritance = inherit()
+    inheritance.counters, inheritance.id_base_ns = CounterMap(256, 1, 8), 0  # the first of this gateway
+    day = '[[budgets]]\nid = "team"\nlimit_usd = 10\nwindow = "lifetime"\nper = ["team"]\nalerts = [0.5, 0.9]\n'
+    inheritance.settings = inheritance.source.settings(inheritance.text + day)
+    journal = journal_of(inheritance)
+    append(journal, settled(1, cost_nano_usd=5_000_000_000, team="t"))
+
+    async def use(_: dict[str, object], ask: Ask) -> None:
+        shown: dict[str, Any] = {"alerts": []}
+        while not shown["alerts"]:
+            status, shown = await ask("/admin/api/alerts")
+            assert status == 200
+        (alert,) = shown["alerts"]
+        assert (alert["rule"], alert["scope"], alert["threshold"]) == ("team", {"team": "t"}, 0.5)
+
+    keeping(inheritance, use)
+    journal.close()
 
 
 def test_live_workers_are_drained_and_what_comes_last_is_not_forgotten(inherit: Inherit) -> None:

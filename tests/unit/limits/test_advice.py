@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC
+from typing import Literal
 
 import pytest
 
 from fastgw._native.counter_map import CounterMap
 from fastgw._native.limit_set import Refusal, Reservation, WorkerCounters
+from fastgw.domain.moment import rfc3339
 from fastgw.limits.advice import refusal_error
-from fastgw.limits.config import BudgetRow, LimitRow, RateLimitRow
-from fastgw.limits.table import Governing, governing_limits
+from fastgw.limits.config import AnomalyRow, BudgetRow, LimitRow, RateLimitRow
+from fastgw.limits.table import Governing, governing_limits, pause_key
 
 NOW = 1_795_348_800 * 10**9
 S = 10**9
@@ -79,3 +81,25 @@ def test_no_memory_is_our_fault() -> None:
     hand = WorkerCounters(CounterMap(64, 1, 1), 0, 1)
     error = refusal_error(governing, refusal(governing, hand), "openai", 0, NOW)
     assert (error.code, error.status, error.source, error.retry) == ("counters_full", 503, "internal", "after")
+
+
+@pytest.mark.parametrize(("action", "retry"), [("stop", "never"), ("slow", "after")])
+def test_who_is_paused_is_told_until_when_and_whether_to_come_again(
+    action: Literal["stop", "slow"], retry: str
+) -> None:
+    row = AnomalyRow(id="runaway", repeats=9, action=action, slow_to_per_minute=6)
+    governing = governing_limits([row], [(0, True)], lambda name: "agent", NOW, UTC)
+    counter_map = CounterMap(64, 1, 8)
+    hand = WorkerCounters(counter_map, 0, 1)
+    counter_map.put(pause_key(row, ("agent",)), NOW + 60 * 10**9, NOW + 60 * 10**9, NOW)
+    if action == "slow":
+        assert isinstance(hand.reserve(governing.limits, 1, 0, 0, NOW), Reservation)
+    refusal = hand.reserve(governing.limits, 2, 0, 0, NOW)
+    assert isinstance(refusal, Refusal)
+    error = refusal_error(governing, refusal, "openai", 0, NOW)
+    assert (error.code, error.status, error.source, error.retry) == ("spending_spike", 429, "policy", retry)
+    assert error.retry_after_ns == (10 if action == "slow" else 60) * 10**9
+    assert "`runaway`" in error.message
+    assert "key=agent" in error.message
+    assert rfc3339(NOW + 60 * 10**9) in error.message
+    assert b"x-fastgw-rules: runaway;refused\r\n" in error.lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fastgw.limits.config import BudgetRow, RateLimitRow
+from fastgw.limits.config import AnomalyRow, BudgetRow, RateLimitRow
 
 
 def budget(**fields: object) -> BudgetRow:
@@ -44,3 +44,44 @@ def test_units_say_what_is_counted_and_for_how_long() -> None:
     for fields in ({"unit": "requests_per_month"}, {"limit": 0}, {"limit": 10**13}, {"burst": 0}, {"limit": 1.5}):
         with pytest.raises(msgspec.ValidationError):
             rate(**fields)
+
+
+def test_alerts_are_fractions() -> None:
+    assert budget(limit_usd=1, alerts=[0.75, 1, 10]).alerts == (0.75, 1.0, 10.0)
+    assert budget(limit_usd=1).alerts == ()
+    for alerts in ([0], [-0.5], [10.5], ["0.5"], 0.5, [0.5] * 21):
+        with pytest.raises(msgspec.ValidationError):
+            budget(limit_usd=1, alerts=alerts)
+
+
+def anomaly(**fields: object) -> AnomalyRow:
+    return msgspec.convert({"id": "a"} | fields, AnomalyRow)
+
+
+def test_an_anomaly_is_a_key_that_spends_unless_said() -> None:
+    row = anomaly()
+    assert (row.per, row.recent_s, row.window_s, row.min_nano_usd) == (("key",), 3600, 60, 10**9)
+    assert (row.action, row.for_s, row.slow_to_per_minute, row.mode) == ("stop", 300, 6, "enforce")
+    assert anomaly(min_usd="0.000000015").min_nano_usd == 15
+    assert anomaly(per=["user", "metadata.app"]).per == ("user", "metadata.app")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"max_multiple": 1},
+        {"max_multiple": 0.5},
+        {"repeats": 1},
+        {"recent_s": 59},
+        {"window_s": 9},
+        {"for_s": 0},
+        {"for_s": 86_401},
+        {"slow_to_per_minute": 0},
+        {"action": "shout"},
+        {"per": ["planet"]},
+        {"limit_usd": 1},
+    ],
+)
+def test_what_is_no_anomaly(fields: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        anomaly(**fields)

@@ -6,9 +6,9 @@ from datetime import UTC
 
 from fastgw._native.counter_map import CounterMap
 from fastgw._native.limit_set import Reservation, WorkerCounters
-from fastgw.limits.config import BudgetRow, LimitRow, RateLimitRow
+from fastgw.limits.config import AnomalyRow, BudgetRow, LimitRow, RateLimitRow
 from fastgw.limits.report import limit_rows
-from fastgw.limits.table import governing_limits
+from fastgw.limits.table import governing_limits, pause_key
 
 NOW = 1_795_348_800 * 10**9
 
@@ -55,3 +55,15 @@ def test_looking_creates_no_counter() -> None:
     counter_map = CounterMap(64, 1, 8)
     for number in range(200):
         assert limit_rows(governing, counter_map, NOW + number)[0]["used_usd"] == "0"
+
+
+def test_a_pause_is_shown_with_its_end() -> None:
+    row = AnomalyRow(id="runaway", repeats=9)
+    governing = governing_limits([row], [(0, True)], lambda name: "agent", NOW, UTC)
+    counter_map = CounterMap(64, 1, 8)
+    (shown,) = limit_rows(governing, counter_map, NOW)
+    assert (shown["unit"], shown["scope"]) == ("pause", {"key": "agent"})
+    assert (shown["paused"], shown["paused_until"]) == (False, None)
+    counter_map.put(pause_key(row, ("agent",)), NOW + 60 * 10**9, NOW + 60 * 10**9, NOW)
+    (shown,) = limit_rows(governing, counter_map, NOW)
+    assert (shown["paused"], shown["paused_until"]) == (True, "2026-11-22T12:01:00Z")

@@ -8,8 +8,8 @@ import pytest
 
 from fastgw._native.counter_map import CounterMap
 from fastgw._native.limit_set import Refusal, Reservation, WorkerCounters
-from fastgw.limits.config import BudgetRow, LimitRow, RateLimitRow
-from fastgw.limits.table import Governing, budget_key, governing_limits, scope_text, unit_text
+from fastgw.limits.config import AnomalyRow, BudgetRow, LimitRow, RateLimitRow
+from fastgw.limits.table import Governing, budget_key, governing_limits, pause_key, scope_text, unit_text
 
 NOW = 1_795_348_800 * 10**9
 DAY_NS = 86_400 * 10**9
@@ -72,3 +72,10 @@ def test_texts_for_people() -> None:
     assert (scope_text(applied), unit_text(applied.row)) == ("user=ada", "usd_per_day")
     assert scope_text(found(budget()).applied[0]) == ""
     assert unit_text(RateLimitRow(id="r", limit=1, unit="tokens_per_day")) == "tokens_per_day"
+
+
+def test_a_pause_is_of_a_rule_and_an_entity() -> None:
+    row, same, other = (AnomalyRow(id=name, repeats=3, for_s=for_s) for name, for_s in (("a", 1), ("a", 9), ("b", 1)))
+    assert len(pause_key(row, ("ada",))) == 16
+    assert pause_key(row, ("ada",)) == pause_key(same, ("ada",))
+    assert len({pause_key(row, ("ada",)), pause_key(row, ("bob",)), pause_key(other, ("ada",))}) == 3

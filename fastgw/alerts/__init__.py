@@ -1,0 +1,1 @@
+"""Telling operators: channels, and the patience to reach them."""
