@@ -23,10 +23,11 @@ from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
 from fastgw.ledger.writer import LedgerWriter
 from fastgw.limits.state import BudgetState
+from fastgw.limits.windows import window_at
 from fastgw.storage.migrate import NewerDatabaseError
 from fastgw.storage.sqlite import OwnedElsewhereError
 from fastgw.telemetry import tasks
-from fastgw.telemetry.clock import id_base_ns, monotonic_ns, wall_ns
+from fastgw.telemetry.clock import id_base_ns, monotonic_ns
 
 NICENESS = 5
 """A quarter of a core that a worker wants for itself is still more than its rows need."""
@@ -82,13 +83,15 @@ class Bookkeeper:
         self._running = [
             tasks.spawn(
                 self._drain.run(
-                    self._stop, wall_ns, interval_ms=config.drain_interval_ms, retention_ns=config.retention_ns
+                    self._stop,
+                    interval_ms=config.drain_interval_ms,
+                    expires_before_ns=self._expires_before_ns if config.retention_ns else None,
                 ),
                 "drain the journal",
             ),
             tasks.spawn(self._tend(self._drain), "tend"),
         ]
-        return {"last_id": self._writer.last_id()}
+        return {"id_base_ns": self._base_ns}
 
     async def _open_writer(self, path: Path) -> LedgerWriter:
         loop = asyncio.get_running_loop()
@@ -147,6 +150,12 @@ class Bookkeeper:
     def _now_ns(self) -> int:
         # By the clock that request ids are made with, which windows follow.
         return (self._inheritance.id_base_ns or self._base_ns) + monotonic_ns()
+
+    def _expires_before_ns(self) -> int:
+        # What a budget still counts stays, or the next start would forget that it was spent.
+        now_ns, settings = self._now_ns(), self._inheritance.settings
+        counted = [window_at(row.window, now_ns, settings.server.zone)[0] for row in settings.budgets]
+        return min([now_ns - settings.ledger.retention_ns, *counted])
 
     async def _tend(self, drain: JournalDrain) -> None:
         while True:
