@@ -1,7 +1,8 @@
 """The first process: it starts the bookkeeper and the workers, starts them again when they die, and passes on signals and reloads.
 
 It runs no event loop and serves nothing, so there is little in it that can fail. Order of start: bookkeeper (it owns the database
-and says which time request ids have, the one it has filled the counters for), then workers. Order of stop: workers drain, then the bookkeeper drains the journal.
+and says what time request ids have, for which it has filled the counters), then workers. Order of stop: workers drain, then the
+bookkeeper drains the journal.
 """
 
 from __future__ import annotations

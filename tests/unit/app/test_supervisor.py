@@ -64,7 +64,8 @@ def bookkeeper(inheritance, control, slot):
 def worker(inheritance, control, slot):
     row = inheritance.stats.row(WORKER_ROWS + slot)
     say("worker", slot, "starts", os.getpid(), [sock.fileno() >= 0 for sock in inheritance.listening],
-        1000 << 52 <= inheritance.id_base_ns + time.monotonic_ns() < (1000 << 52) + 60 * 10**9, row.get("ready"), row.get("journal_lost"))
+        1000 << 52 <= inheritance.id_base_ns + time.monotonic_ns() < (1000 << 52) + 60 * 10**9,
+        row.get("ready"), row.get("journal_lost"))
     if mode == "broken-later" and path.with_suffix(".flag").exists():
         control.send(failed="no such luck")
         return 1
