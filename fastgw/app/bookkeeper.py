@@ -17,7 +17,7 @@ from fastgw.admin.metrics_text import LedgerMetrics
 from fastgw.admin.site import AdminSite
 from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance
 from fastgw.app.process import run
-from fastgw.app.rebuild import budget_states, rebuild, resolve_orphans
+from fastgw.app.rebuild import budget_states, hold_open, rebuild, resolve_orphans
 from fastgw.domain.errors import ConfigError
 from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
@@ -78,7 +78,9 @@ class Bookkeeper:
         self._base_ns = id_base_ns(self._writer.last_id())
         if self._inheritance.counters is not None and not self._inheritance.id_base_ns:
             # Before the first worker. Who takes over from a bookkeeper that died finds counters that are right.
-            await rebuild(self._inheritance.counters, self._reader, self._inheritance.settings, self._now_ns())
+            counters, settings = self._inheritance.counters, self._inheritance.settings
+            await rebuild(counters, self._reader, settings, self._now_ns())
+            hold_open(counters, self._drain.open_calls(), settings, self._now_ns())
         await self._open_site(self._reader)
         self._running = [
             tasks.spawn(

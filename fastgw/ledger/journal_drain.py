@@ -128,6 +128,10 @@ class JournalDrain:
         while idle_steps < 2:
             idle_steps = 0 if await self.step() else idle_steps + 1
 
+    def open_calls(self) -> dict[str, dict[int, bytes]]:
+        """What lives that are not over have opened and not settled: ids and payloads, by life. Not to be asked during a step."""
+        return {life: dict(calls) for life, calls in self._open.items() if calls}
+
     async def resolved_costs(self, calls: Mapping[int, str]) -> dict[int, int]:
         """What calls of lives that are over cost (``call: life``), 0 for those that the ledger knows nothing of; a call whose life
         still has something to be drained is left out."""
