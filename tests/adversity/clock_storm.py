@@ -1,9 +1,9 @@
 """Wall clocks that jump and windows that end, under load: no window is reset twice, nothing spent is forgotten, no bucket refills.
 
 Four storms, each with a ledger and a provider of its own, and a clock that is set from outside (``wall_clock``): a month that ends
-at midnight; jumps of -1 h and +1 day; restarts, in order and by ``kill -9``, after the clock was set back; and workers that are
-killed across midnight. The windows are those of the ledger's rows by the time in their ids, as the calendar has them; the truth is
-the provider's bill.
+at midnight; jumps of -1 h and +1 day; restarts after the clock was set back, in order, after ``kill -9`` of everything and of the
+supervisor alone; and workers that are killed across midnight. The windows are those of the ledger's rows by the time in their ids,
+as the calendar has them; the truth is the provider's bill.
 
     python -m tests.adversity.clock_storm --seconds 20
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import os
 import random
 import signal
@@ -23,14 +22,16 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from fastgw.domain.money import NANO_PER_USD
+from fastgw.ledger.verify import verify
 from tests.adversity.books import Books, compare, read_rows, settled_ids
 from tests.adversity.budget_storm import nano, states
-from tests.adversity.gateway import KEY, WORKERS, Gateway, gateway_and_mock, wait_until
+from tests.adversity.gateway import KEY, WORKERS, Gateway, gateway_and_mock, has_ended, wait_until
 from tests.adversity.kill_storm import say
 from tests.adversity.load import Load, make_calls, running_load
 from tests.adversity.wall_clock import NS_PER_S, WallClock
@@ -38,13 +39,16 @@ from tests.adversity.windows import (
     BURST,
     HOURLY,
     KINDS,
+    ROOMY,
     WINDOWS,
+    WORST,
     ZONE,
     Watch,
     highest_id,
-    is_quiet,
     limits_text,
+    look,
     spent_by_window,
+    until_quiet,
     used_up,
     worst_cases,
 )
@@ -55,9 +59,11 @@ NOON = datetime(2031, 1, 15, 12, tzinfo=ZONE)
 AFTER_MIDNIGHT = datetime(2031, 2, 1, 0, 20, tzinfo=ZONE)
 CLIENTS = 30
 PAUSE_S = 0.08
-ROOM = 25
-QUIET_S = 8.0
-START_S = 1.5
+ROOM = 15
+LONG_S = 1.3
+"""Longer than a gateway takes to start."""
+LONG = KINDS[0]._replace(model=f"demo-openai/mock-large+words=9+ttft_ms={LONG_S * 1000:.0f}", more_headers=ROOMY)
+START_S = 1.2
 """What a gateway may take to start, at most; then its midnight comes so much sooner."""
 
 
@@ -82,20 +88,10 @@ class Storm:
             self.findings.append(finding)
 
 
-@functools.cache
-def worst_by_budget() -> dict[str, int]:
-    """What a call of each budget may cost at most, as a gateway says that refuses it."""
-    with tempfile.TemporaryDirectory(prefix="fastgw-clock-") as name, gateway_and_mock(Path(name)) as (gateway, _):
-        gateway.config.write_text(gateway.config.read_text() + limits_text(dict.fromkeys(WINDOWS, 0)))
-        gateway.start()
-        return worst_cases(gateway)
-
-
 @contextlib.contextmanager
-def arena(storm: Storm, moment: datetime) -> Iterator[tuple[Gateway, MockProvider, WallClock, dict[str, int]]]:
+def arena(storm: Storm, moment: datetime) -> Iterator[tuple[Gateway, MockProvider, WallClock]]:
     """A gateway that is about to be started at ``moment``, with budgets that have room for some calls."""
-    worst = worst_by_budget()
-    storm.limits = {budget: ROOM * most for budget, most in worst.items()}
+    storm.limits = {budget: ROOM * most for budget, most in WORST.items()}
     # Rows older than a day go: not before their budgets forget them, and not because a clock says that they are old.
     with (
         tempfile.TemporaryDirectory(prefix="fastgw-clock-") as name,
@@ -108,7 +104,7 @@ def arena(storm: Storm, moment: datetime) -> Iterator[tuple[Gateway, MockProvide
         gateway.config.write_text(plain + limits_text({**storm.limits, "roomy": 1000 * NANO_PER_USD}))
         clock.set(moment)
         try:
-            yield gateway, mock, clock, worst
+            yield gateway, mock, clock
         except AssertionError:
             if gateway.process is not None:
                 sys.stderr.write(gateway.process.output[-4000:])
@@ -123,7 +119,9 @@ def load_of(gateway: Gateway, prefix: str = "clock") -> contextlib.AbstractConte
 def ids_in_order(gateway: Gateway, storm: Storm) -> None:
     """A client's later call has the higher id, whoever served it and whatever the wall clock said."""
     numbers: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for request_id, id_ in read_rows(gateway.db_path, "SELECT request_id, id FROM entries"):
+    for request_id, id_ in read_rows(
+        gateway.db_path, "SELECT request_id, id FROM entries WHERE request_id LIKE 'clock-%'"
+    ):
         client, _, number = request_id.rpartition("-")
         numbers[client].append((int(number), id_))
     for client, found in numbers.items():
@@ -131,17 +129,18 @@ def ids_in_order(gateway: Gateway, storm: Storm) -> None:
         storm.check(f"the ids of {client} fall", ids != sorted(set(ids)))
 
 
-def settle_down(gateway: Gateway, mock: MockProvider, load: Load, storm: Storm, worst: dict[str, int]) -> None:
+def settle_down(gateway: Gateway, mock: MockProvider, load: Load, storm: Storm) -> None:
     """After the load: use up what is left, wait for quiet, and compare everything with everything."""
     load.stop()
-    wait_until(lambda: is_quiet(gateway), f"nothing held and counters equal the ledger: {states(gateway)}", QUIET_S)
+    until_quiet(gateway)
     last = {kind_name: make_until_limited(gateway, kind_name) for kind_name in WINDOWS}
-    wait_until(lambda: is_quiet(gateway), f"nothing held and counters equal the ledger: {states(gateway)}", QUIET_S)
+    until_quiet(gateway)
     told = load.count()
     storm.calls, storm.limited = sum(told.values()), told["limited"]
     storm.check(f"calls ended as {told}", told["hung"] or told["error"])
     whole = load.ids("whole") | {call_id for ids in last.values() for call_id in ids}
     wait_until(lambda: not whole - settled_ids(gateway.db_path), "every whole answer is in the ledger")
+    storm.check("a call may cost more than was thought", worst_cases(gateway) != WORST)
     found = states(gateway)
     storm.spent = spent_by_window(gateway)
     for name in WINDOWS:
@@ -149,7 +148,7 @@ def settle_down(gateway: Gateway, mock: MockProvider, load: Load, storm: Storm, 
         storm.check(
             f"{name}: counter {found[name]['used_usd']}, rows {newest}", nano(found[name]["used_usd"]) != newest
         )
-        storm.check(f"{name}: {newest} of {storm.limits[name]} refuses", newest <= storm.limits[name] - worst[name])
+        storm.check(f"{name}: {newest} of {storm.limits[name]} refuses", newest <= storm.limits[name] - WORST[name])
         for window, nano_usd in storm.spent[name].items():
             storm.check(f"{name} of {window}: {nano_usd} of {storm.limits[name]}", nano_usd > storm.limits[name])
     ids_in_order(gateway, storm)
@@ -160,8 +159,7 @@ def settle_down(gateway: Gateway, mock: MockProvider, load: Load, storm: Storm, 
     storm.books = compare(gateway.db_path, whole, mock.bill()["rows"])
     storm.findings += storm.books.findings
     storm.check("a row is unknown though nobody was killed", storm.books.unknown and not storm.kills)
-    verified = gateway.command("ledger", "verify")
-    storm.check(f"ledger verify: {verified.output}", verified.returncode)
+    storm.findings += verify(gateway.db_path).findings
 
 
 def make_until_limited(gateway: Gateway, name: str) -> list[str]:
@@ -175,7 +173,7 @@ def make_until_limited(gateway: Gateway, name: str) -> list[str]:
             return made
         assert fate == "whole", fate
         made.append(f"{prefix}-0")
-        wait_until(lambda: is_quiet(gateway), "the call is settled", QUIET_S)
+        until_quiet(gateway)
 
 
 def check_bucket(storm: Storm, began_s: float, starts: int = 1) -> None:
@@ -198,7 +196,7 @@ def check_rolls(storm: Storm, watch: Watch, times: int) -> None:
 
 def midnight(storm: Storm, seconds: float) -> None:
     """The end of a month: budgets used up before it are usable after it, once."""
-    with arena(storm, MONTH_END - timedelta(seconds=seconds + START_S)) as (gateway, mock, clock, worst):
+    with arena(storm, MONTH_END - timedelta(seconds=seconds + START_S)) as (gateway, mock, clock):
         gateway.start()
         began_s = time.monotonic()
         clock.set(MONTH_END)  # from here on only the clock of the start counts
@@ -208,15 +206,15 @@ def midnight(storm: Storm, seconds: float) -> None:
             wait_until(
                 lambda: len(watch.windows["day"]) > 1 and len(watch.windows["month"]) > 1, "midnight", seconds + 10
             )
-            wait_until(lambda: used_up(gateway, storm.limits, worst), "used up after midnight", seconds + 10)
-            settle_down(gateway, mock, load, storm, worst)
+            wait_until(lambda: used_up(gateway, storm.limits), "used up after midnight", seconds + 10)
+            settle_down(gateway, mock, load, storm)
         check_rolls(storm, watch, 1)
         check_bucket(storm, began_s)
 
 
 def jumps(storm: Storm, seconds: float) -> None:
     """-1 h, +1 day, and back, while the bookkeeper is killed under the wrong clock: nothing follows."""
-    with arena(storm, NOON) as (gateway, mock, clock, worst):
+    with arena(storm, NOON) as (gateway, mock, clock):
         gateway.start()
         began_s = time.monotonic()
         watch = Watch(gateway)
@@ -230,8 +228,8 @@ def jumps(storm: Storm, seconds: float) -> None:
                         os.kill(victim, signal.SIGKILL)
                         wait_until(lambda: gateway.bookkeeper() not in (0, victim), "a new bookkeeper")  # noqa: B023
                         load.wait_calls(CLIENTS // 2)
-            wait_until(lambda: used_up(gateway, storm.limits, worst), "used up", 20)
-            settle_down(gateway, mock, load, storm, worst)
+            wait_until(lambda: used_up(gateway, storm.limits), "used up", 20)
+            settle_down(gateway, mock, load, storm)
         off_by_hours = {
             round(hours)
             for (hours,) in read_rows(gateway.db_path, "SELECT (started_ns / 1000 - (id >> 10)) / 3.6e9 FROM entries")
@@ -243,40 +241,57 @@ def jumps(storm: Storm, seconds: float) -> None:
 
 def restarts(storm: Storm, seconds: float) -> None:
     """A month's first hour, and a clock that is set back into the month before: a new start goes on in the window it was in."""
-    with arena(storm, AFTER_MIDNIGHT) as (gateway, mock, clock, worst):
+    with arena(storm, AFTER_MIDNIGHT) as (gateway, mock, clock):
         gateway.start()
         began_s = time.monotonic()
         starts = 1
         with load_of(gateway) as load:
             load.wait_calls(2 * CLIENTS)
             clock.jump(-3600)
-            while starts < 3 or time.monotonic() - began_s < seconds:
+            while starts < 4 or starts % 3 != 1 or time.monotonic() - began_s < seconds:
                 last_id, spent = highest_id(gateway), spent_by_window(gateway)
-                if starts % 2:
-                    code = gateway.stop()
-                    storm.check(f"the gateway ended with {code}", code)
-                else:
-                    gateway.kill_everything()
-                    storm.kills += 1
-                gateway.start()
+                restart(gateway, storm, starts % 3)
                 starts += 1
-                wait_until(lambda: "day" in states(gateway), "the counters are there")
+                wait_until(lambda: "day" in look(gateway), "the counters are there")
                 for name, state in states(gateway).items():
                     before = sum(spent.get(name, {}).values())
                     storm.check(f"{name}: {before} before a restart, {state}", nano(state["used_usd"]) < before)
                 load.wait_calls(CLIENTS)
                 storm.check("an id is not above those before", highest_id(gateway) <= last_id)
-            wait_until(lambda: used_up(gateway, storm.limits, worst), "used up", 20)
-            settle_down(gateway, mock, load, storm, worst)
+            wait_until(lambda: used_up(gateway, storm.limits), "used up", 20)
+            settle_down(gateway, mock, load, storm)
         for name in WINDOWS:
             storm.check(f"{name}: spent in {sorted(storm.spent[name])}", len(storm.spent[name]) != 1)
         check_bucket(storm, began_s, starts)
 
 
+def restart(gateway: Gateway, storm: Storm, how: int) -> None:
+    """In order, after ``kill -9`` of everything, or, last, of the supervisor alone while its workers have long calls under way."""
+    if how == 1:
+        code = gateway.stop()
+        storm.check(f"the gateway ended with {code}", code)
+        gateway.start()
+    elif how == 2:
+        gateway.kill_everything()
+        storm.kills += 1
+        gateway.start()
+    else:
+        old, family = gateway.process, gateway.family()
+        assert old is not None
+        with ThreadPoolExecutor(1) as pool:
+            fates = pool.submit(make_calls, gateway.port, KEY, f"long-{old.pid}", 8, LONG)
+            time.sleep(LONG_S / 4)
+            os.kill(old.pid, signal.SIGKILL)
+            gateway.start()
+            storm.check(f"long calls: {fates.result()}", set(fates.result().values()) != {"whole"})
+        wait_until(lambda: all(has_ended(pid) for pid in family), "nobody is left of the one before", 20)
+        old.end()
+
+
 def kills(storm: Storm, seconds: float) -> None:
     """Workers die before, at and after midnight: what they held goes to the window it was taken from."""
     chance = random.Random(4)
-    with arena(storm, MONTH_END - timedelta(seconds=seconds + START_S)) as (gateway, mock, clock, worst):
+    with arena(storm, MONTH_END - timedelta(seconds=seconds + START_S)) as (gateway, mock, clock):
         gateway.start()
         began_s = time.monotonic()
         left_s = (MONTH_END.timestamp() * NS_PER_S - clock.now_ns()) / NS_PER_S
@@ -287,8 +302,8 @@ def kills(storm: Storm, seconds: float) -> None:
                     os.kill(chance.choice(alive), signal.SIGKILL)
                     storm.kills += 1
                 time.sleep(0.1 + chance.random() * 0.4)
-            wait_until(lambda: used_up(gateway, storm.limits, worst), "used up after midnight", seconds + 10)
-            settle_down(gateway, mock, load, storm, worst)
+            wait_until(lambda: used_up(gateway, storm.limits), "used up after midnight", seconds + 10)
+            settle_down(gateway, mock, load, storm)
         for name in WINDOWS:
             storm.check(f"{name}: spent in {sorted(storm.spent[name])}", len(storm.spent[name]) != 2)
         check_bucket(storm, began_s)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 from http.client import HTTPException
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -26,12 +28,22 @@ ZONE = ZoneInfo("Asia/Kolkata")
 WINDOWS = {"day": "%Y-%m-%d", "month": "%Y-%m"}
 """How the calendar names the windows of the two budgets."""
 HOURLY, BURST = 60, 25
+QUIET_S = 8.0
+LONGEST_ID = 40
+WORST = {"day": 1_760_000, "month": 88_200}
+"""Nano-USD that a call of a budget reserves whose id is that long: of its text each byte is a token, and it may answer 100."""
+
+
+def _tags(budget: str) -> str:
+    return f'x-fastgw-metadata: {{"budget":"{budget}"}}\r\n'
 
 
 def _kind(path: str, model: str, budget: str, *, streamed: bool = False, last_event: bytes = b"") -> Kind:
-    return Kind(path, model, streamed, last_event, f'x-fastgw-metadata: {{"budget":"{budget}"}}\r\n')
+    return Kind(path, model, streamed, last_event, _tags(budget))
 
 
+ROOMY = _tags("roomy")
+"""The header of a call that a budget holds which is never used up."""
 KINDS = (
     _kind("/v1/chat/completions", "demo-openai/mock-large+words=40+ttft_ms=15", "day"),
     _kind(
@@ -77,7 +89,7 @@ def worst_cases(gateway: Gateway) -> dict[str, int]:
     """What a call of each budget may cost at most, read from refusals: its text is no longer than this call's."""
     worst = {}
     for name, kind in zip(WINDOWS, KINDS, strict=False):
-        call_id = "w" * 40
+        call_id = name.ljust(LONGEST_ID, "-")
         head, _, body = request_bytes(kind, KEY, call_id).partition(b"\r\n\r\n")
         lines = (line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
         headers = {key: value for key, value in lines if key not in ("host", "content-length")}
@@ -108,16 +120,30 @@ def highest_id(gateway: Gateway) -> int:
     return int(read_rows(gateway.db_path, "SELECT coalesce(max(id), 0) FROM entries")[0][0])
 
 
-def is_quiet(gateway: Gateway) -> bool:
-    """Nothing is held, and every counter is the sum of its rows."""
-    found = states(gateway).values()
-    return all(state["reserved_usd"] == "0" and state["ledger_usd"] == state["used_usd"] for state in found)
+def look(gateway: Gateway) -> dict[str, dict[str, Any]]:
+    """The counters by budget; none while there is no bookkeeper to tell."""
+    try:
+        return states(gateway)
+    except (OSError, HTTPException):
+        return {}
 
 
-def used_up(gateway: Gateway, limits: dict[str, int], worst: dict[str, int]) -> bool:
+def until_quiet(gateway: Gateway) -> None:
+    """Wait until nothing is held, and every counter is the sum of its rows. Raises ``AssertionError`` with how they stand."""
+    ends_s = time.monotonic() + QUIET_S
+    while not (found := look(gateway)) or not all(
+        state["reserved_usd"] == "0" and state["ledger_usd"] == state["used_usd"] for state in found.values()
+    ):
+        assert time.monotonic() < ends_s, (
+            f"after {QUIET_S} s something is held, or a counter is not its ledger: {found}"
+        )
+        time.sleep(0.01)
+
+
+def used_up(gateway: Gateway, limits: dict[str, int]) -> bool:
     """Whether the present windows have no room for a call of the worst kind."""
-    found = states(gateway)
-    return all(name in found and nano(found[name]["used_usd"]) > limits[name] - worst[name] for name in WINDOWS)
+    found = look(gateway)
+    return all(name in found and nano(found[name]["used_usd"]) > limits[name] - WORST[name] for name in WINDOWS)
 
 
 class Watch:
@@ -143,11 +169,10 @@ class Watch:
     def _run(self) -> None:
         used: dict[tuple[str, int], int] = {}
         while not self._stopping.wait(0.1):
-            with contextlib.suppress(OSError, HTTPException):
-                for name, state in states(self._gateway).items():
-                    window, now = (name, state["resets_ns"]), nano(state["used_usd"])
-                    if not self.windows[name] or self.windows[name][-1] != window[1]:
-                        self.windows[name].append(window[1])
-                    if now < used.get(window, 0):
-                        self.falls.append(f"{name}: {used[window]} fell to {now}")
-                    used[window] = now
+            for name, state in look(self._gateway).items():
+                window, now = (name, state["resets_ns"]), nano(state["used_usd"])
+                if not self.windows[name] or self.windows[name][-1] != window[1]:
+                    self.windows[name].append(window[1])
+                if now < used.get(window, 0):
+                    self.falls.append(f"{name}: {used[window]} fell to {now}")
+                used[window] = now
