@@ -26,6 +26,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,8 +47,8 @@ PROCESSES = 8
 LANES = 4
 """Calls that a process makes at once."""
 PAUSE_S = 0.05
-SPAWN_S = 2.0
-"""Until the client processes are there; whoever is early begins."""
+SPAWN_S = 60.0
+"""Within which all client processes are there."""
 PHASE_S, ACTIVE_S = 2.5, 2.0
 KILLING = (1, 4)
 """Of four phases the second has kills."""
@@ -134,10 +135,17 @@ class Outcome:
 
 
 class Schedule(NamedTuple):
-    """When there are calls, by the clock that all processes of the machine share. Each phase ends with a pause."""
+    """When there are calls. Each phase ends with a pause."""
 
     began_s: float
     ends_s: float
+
+    @classmethod
+    def of_all(cls, ready: Barrier, seconds: float) -> Schedule:
+        """That of all processes, which begin together once the last of them is there."""
+        ready.wait(SPAWN_S)
+        now_s = time.monotonic()
+        return cls(now_s, now_s + seconds)
 
     def is_over(self) -> bool:
         return time.monotonic() >= self.ends_s
@@ -153,9 +161,10 @@ class Schedule(NamedTuple):
         return 0.0 if at_s < ACTIVE_S else PHASE_S - at_s
 
 
-def client_process(port: int, number: int, schedule: Schedule, path: str) -> None:
+def client_process(port: int, number: int, ready: Barrier, seconds: float, path: str) -> None:
     """One process of callers; what it saw is in the file at ``path`` when it ends."""
     seen: list[Seen] = []
+    schedule = Schedule.of_all(ready, seconds)
 
     async def run() -> None:
         await asyncio.gather(*(_lane(port, number * LANES + lane, schedule, seen) for lane in range(LANES)))
@@ -203,18 +212,19 @@ async def reserved_tokens(port: int) -> int:
 
 
 @contextmanager
-def callers(port: int, schedule: Schedule, folder: Path) -> Iterator[list[Path]]:
+def callers(port: int, seconds: float, folder: Path) -> Iterator[tuple[Schedule, list[Path]]]:
     """Client processes; they have ended when the block is left."""
     context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(PROCESSES + 1)
     paths = [folder / f"client-{number}.json" for number in range(PROCESSES)]
     processes = [
-        context.Process(target=client_process, args=(port, number, schedule, str(path)))
+        context.Process(target=client_process, args=(port, number, ready, seconds, str(path)))
         for number, path in enumerate(paths)
     ]
     for process in processes:
         process.start()
     try:
-        yield paths
+        yield Schedule.of_all(ready, seconds), paths
         for process in processes:
             process.join(60)
             assert process.exitcode == 0, f"a client process ended with {process.exitcode}"
@@ -286,9 +296,7 @@ def run(seconds: float, *, seed: int = 1, workers: int = 4) -> Outcome:
         reserved = asyncio.run(reserved_tokens(gateway.port))
         assert reserved == CALL_TOKENS, f"a call reserves {reserved} tokens: set CALL_TOKENS and the reasoning to that"
         try:
-            began_s = time.monotonic() + SPAWN_S
-            schedule = Schedule(began_s, began_s + seconds)
-            with callers(gateway.port, schedule, Path(name)) as paths:
+            with callers(gateway.port, seconds, Path(name)) as (schedule, paths):
                 while not schedule.is_over():
                     time.sleep(KILL_EVERY_S)
                     alive = gateway.workers()
