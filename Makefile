@@ -23,7 +23,7 @@ BUILT := fastgw/_native/_build_kind.txt
 SPINE := $(filter-out fastgw/_native/%,$(wildcard fastgw/*/*.pxd))
 NATIVE := $(wildcard fastgw/_native/*.pyx fastgw/_native/*.pxd) $(SPINE) $(SPINE:.pxd=.py)
 
-.PHONY: help dev build fix lint stubs test run wheel wheel-check corpus asan fuzz cov bench bench-proxy count soak storm reload-storm budget-storm abort-storm prices ci clean
+.PHONY: help dev build fix lint stubs test run wheel wheel-check corpus asan fuzz cov bench bench-proxy count soak storm reload-storm budget-storm abort-storm clock-storm history-storm prices ci clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -115,6 +115,12 @@ budget-storm: dev  ## 200 clients on budgets with room for 37 calls, and again w
 	@$(PY) -m tests.adversity.budget_storm $(or $(ARGS),--rounds 1000)
 	@$(PY) -m tests.adversity.budget_storm --kills $(or $(ARGS),--rounds 50)
 
+clock-storm: dev  ## wall clocks that jump, a month that ends, restarts under a wrong clock: [ARGS=--seconds N]
+	@$(PY) -m tests.adversity.clock_storm $(ARGS)
+
+history-storm: dev  ## rates and slots under load and kills, judged by an order of all calls: [ARGS=--seconds N]
+	@$(PY) -m tests.adversity.history_storm $(ARGS)
+
 storm: dev  ## kill workers, everything, the bookkeeper, the supervisor under load and compare the books: [ARGS=--rounds N]
 	@$(PY) -m tests.adversity.kill_storm $(or $(ARGS),--rounds 50)
 
@@ -166,7 +172,8 @@ bench-proxy: dev  ## nginx, an aiohttp proxy and fastgw side by side: [ARGS=--he
 count: dev  ## instructions of the native operations against the recorded ones: [ARGS=--update]
 	@$(PY) -m bench.count $(ARGS)
 
-soak: dev  ## a million requests; does it give back what it takes: [ARGS=--requests N]
+soak: dev  ## every storm; then a million requests, does it give back what it takes: [ARGS=--requests N]
+	@for each in storm reload-storm budget-storm abort-storm clock-storm history-storm; do $(MAKE) $$each ARGS= || exit 1; done
 	@$(PY) -m bench.soak $(ARGS)
 
 clean:  ## remove what was built; .venv stays

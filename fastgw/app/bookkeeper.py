@@ -22,7 +22,7 @@ from fastgw.admin.metrics_text import LedgerMetrics
 from fastgw.admin.site import AdminSite
 from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance
 from fastgw.app.process import run
-from fastgw.app.rebuild import rebuild, resolve_orphans
+from fastgw.app.rebuild import hold_open, rebuild, resolve_orphans
 from fastgw.app.standing import budget_states, rate_limit_states
 from fastgw.app.watch import Books, Watch
 from fastgw.config.root import Settings
@@ -30,10 +30,11 @@ from fastgw.domain.errors import ConfigError
 from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
 from fastgw.ledger.writer import LedgerWriter
+from fastgw.limits.windows import window_at
 from fastgw.storage.migrate import NewerDatabaseError
 from fastgw.storage.sqlite import OwnedElsewhereError
 from fastgw.telemetry import tasks
-from fastgw.telemetry.clock import id_base_ns, monotonic_ns, wall_ns
+from fastgw.telemetry.clock import id_base_ns, monotonic_ns
 
 NICENESS = 5
 """A quarter of a core that a worker wants for itself is still more than its rows need."""
@@ -88,7 +89,9 @@ class Bookkeeper:
         self._base_ns = id_base_ns(self._writer.last_id())
         if not self._inheritance.id_base_ns:
             # Before the first worker. Who takes over from a bookkeeper that died finds counters that are right.
-            await rebuild(self._inheritance.counters, self._reader, self._inheritance.settings, self._now_ns())
+            counters, settings = self._inheritance.counters, self._inheritance.settings
+            await rebuild(counters, self._reader, settings, self._now_ns())
+            hold_open(counters, self._drain.open_calls(), settings, self._now_ns())
         books = Books(self._inheritance.counters, self._writer, self._drain, self._reader)
         self._watch = Watch(books, self._now_ns)
         await self._watch.look(self._inheritance.settings)
@@ -96,13 +99,15 @@ class Bookkeeper:
         self._running = [
             tasks.spawn(
                 self._drain.run(
-                    self._stop, wall_ns, interval_ms=config.drain_interval_ms, retention_ns=config.retention_ns
+                    self._stop,
+                    interval_ms=config.drain_interval_ms,
+                    expires_before_ns=self._expires_before_ns if config.retention_ns else None,
                 ),
                 "drain the journal",
             ),
             tasks.spawn(self._tend(self._drain, self._watch), "tend"),
         ]
-        return {"last_id": self._writer.last_id()}
+        return {"id_base_ns": self._base_ns}
 
     async def _open_writer(self, path: Path) -> LedgerWriter:
         loop = asyncio.get_running_loop()
@@ -164,6 +169,13 @@ class Bookkeeper:
     def _now_ns(self) -> int:
         # By the clock that request ids are made with, which windows follow.
         return (self._inheritance.id_base_ns or self._base_ns) + monotonic_ns()
+
+    def _expires_before_ns(self) -> int:
+        # What a budget still counts stays, or the next start would forget that it was spent.
+        now_ns, settings = self._now_ns(), self._inheritance.settings
+        spans = [window_at(row.window, now_ns, settings.server.zone) for row in settings.budgets]
+        counted = [min((span.start_ns, *span.earlier)) for span in spans]
+        return min([now_ns - settings.ledger.retention_ns, *counted])
 
     async def _tend(self, drain: JournalDrain, watch: Watch) -> None:
         while True:

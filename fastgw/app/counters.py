@@ -5,6 +5,7 @@ Invariant: a file belongs to one gateway, until the last of its processes has en
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -14,14 +15,13 @@ from typing import Final
 
 from fastgw._native.counter_map import CounterMap
 from fastgw.config.root import Settings
-from fastgw.domain.errors import ConfigError
 
 COUNTERS: Final = 1 << 16
 HOLDS_PER_WORKER: Final = 1 << 15
 FILE_BYTES: Final = (1 << 14) + COUNTERS * 64
 """Of header and counters; holds take 40 bytes each besides."""
-TAKE_OVER_S: Final = 3.0
-"""How long to wait for the processes of a gateway that was killed: they are about to end."""
+TAKE_OVER_S: Final = 1.0
+"""How long to wait for the processes of a gateway that was killed: workers may be finishing long streams."""
 _HOLD_BYTES: Final = 40
 _log = logging.getLogger("fastgw.counters")
 
@@ -32,11 +32,7 @@ def counters_path(settings: Settings) -> Path:
 
 
 def open_counters(settings: Settings) -> CounterMap:
-    """The counters of a gateway that is about to start. What was spent is not in them yet.
-
-    Raises:
-        ConfigError: another gateway counts in them.
-    """
+    """The counters of a gateway that is about to start. What was spent is not in them yet."""
     workers = settings.server.workers
     if not settings.rate_limits and not settings.anomalies:
         return CounterMap(COUNTERS, workers, HOLDS_PER_WORKER)
@@ -48,7 +44,7 @@ def open_counters(settings: Settings) -> CounterMap:
         _log.warning("%s cannot be kept, rate limits will begin anew after a restart: %s", path, error.strerror)
         return CounterMap(COUNTERS, workers, HOLDS_PER_WORKER)
     try:
-        _own(fd, path)
+        _own(fd)
         # A page that the disk has no room for would kill the process that writes it.
         os.posix_fallocate(fd, 0, FILE_BYTES + workers * HOLDS_PER_WORKER * _HOLD_BYTES)
         return CounterMap(COUNTERS, workers, HOLDS_PER_WORKER, fd)
@@ -59,14 +55,14 @@ def open_counters(settings: Settings) -> CounterMap:
         os.close(fd)  # the map has its own, and with it the lock
 
 
-def _own(fd: int, path: Path) -> None:
+def _own(fd: int) -> None:
     ends_s = time.monotonic() + TAKE_OVER_S
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= ends_s:
-                raise ConfigError("ledger.url", f"another gateway counts in {path}") from None
+                raise OSError(errno.EBUSY, "processes of another gateway still count in it") from None
             time.sleep(0.05)
         else:
             return

@@ -6,19 +6,25 @@ Invariant: afterwards a counter is the sum of the rows of the ledger that its bu
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import gcd
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from fastgw._native.counter_map import CounterMap
+from fastgw._native.limit_set import COUNTS, LimitSet, WorkerCounters
 from fastgw.app.build import limiter_of
 from fastgw.config.root import Settings
+from fastgw.domain.entry import LedgerEntry
 from fastgw.ledger.journal_drain import JournalDrain
 from fastgw.ledger.reader import LedgerReader
+from fastgw.ledger.schema import decode_any
 from fastgw.limits.config import BudgetRow
-from fastgw.limits.table import Entity, budget_key
+from fastgw.limits.table import Entity, budget_key, check_of
 from fastgw.limits.windows import Span, rolling_slice_ns, window_at
 from fastgw.rules.table import Fixed
+from fastgw.telemetry.clock import unix_ns_of
 
 _MINUTE_NS: Final = 60_000_000_000
 _FIXED: Final = len(Fixed.__struct_fields__)
@@ -44,6 +50,34 @@ async def rebuild(counters: CounterMap, reader: LedgerReader, settings: Settings
         if not counters.put(key, spent.nano_usd, spent.span.counts_until_ns, now_ns):
             raise MemoryError(f"{len(sums)} counters of budgets do not fit")
     return len(sums)
+
+
+def hold_open(
+    counters: CounterMap, open_calls: Mapping[str, Mapping[int, bytes]], settings: Settings, now_ns: int
+) -> int:
+    """Hold what calls of workers that a killed supervisor left behind may still cost; before any worker of ours runs. They end as
+    those of dead workers do: ``resolve_orphans`` settles them once their journal is drained. Returns how many calls there are.
+
+    Calls of a worker whose number is not among ours are left out.
+    """
+    limiter, zone, held = limiter_of(settings), settings.server.zone, 0
+    for life, calls in open_calls.items() if limiter is not None else ():
+        number, _, token = life.partition("-")
+        if int(number) >= counters.workers:
+            continue
+        hand = WorkerCounters(counters, int(number), int(token, 16))
+        for call, payload in calls.items():
+            entry = _entry(payload)
+            if entry is None or limiter is None:
+                continue
+            at_ns = unix_ns_of(call)
+            fixed = Fixed(*(getattr(entry, name) for name in Fixed.__struct_fields__))
+            for row, entity in limiter.budgets_of(fixed, entry.metadata, at_ns):
+                check, _ = check_of(row, entity, COUNTS, 0, at_ns, zone)
+                hand.reserve(LimitSet([check]), call, 0, entry.cost_nano_usd or 0, now_ns)
+            held += 1
+        counters.begin_life(int(number), 0)
+    return held
 
 
 async def spent_by_counter(reader: LedgerReader, settings: Settings, now_ns: int) -> dict[bytes, Spent]:
@@ -84,3 +118,10 @@ def read_caller(row: Sequence[Any]) -> tuple[Fixed, dict[str, str] | None]:
     """What rules ask about, of a row of ``ledger.queries.spent_query`` or ``callers_query``."""
     metadata = row[_FIXED]
     return Fixed(*row[:_FIXED]), json.loads(metadata) if metadata else None
+
+
+def _entry(payload: bytes) -> LedgerEntry | None:
+    try:
+        return LedgerEntry(*decode_any(payload))
+    except msgspec.MsgspecError:
+        return None  # the drain rejects it too

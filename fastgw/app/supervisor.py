@@ -1,7 +1,8 @@
 """The first process: it starts the bookkeeper and the workers, starts them again when they die, and passes on signals and reloads.
 
 It runs no event loop and serves nothing, so there is little in it that can fail. Order of start: bookkeeper (it owns the database
-and says from where request ids go on), then workers. Order of stop: workers drain, then the bookkeeper drains the journal.
+and says what time request ids have, for which it has filled the counters), then workers. Order of stop: workers drain, then the
+bookkeeper drains the journal.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from dataclasses import dataclass
 from fastgw.app.launch import BOOKKEEPER_ROW, SUPERVISOR_ROW, WORKER_ROWS, Control, Inheritance, read_text
 from fastgw.app.reload import refuse_fixed_changes
 from fastgw.domain.errors import ConfigError
-from fastgw.telemetry.clock import id_base_ns
 from fastgw.telemetry.stats_page import GAUGES
 
 READY_TIMEOUT_S = 30
@@ -76,7 +76,7 @@ class Supervisor:
             for child in self._others:
                 self._start(child, wait=True)
             news = self._start(self._bookkeeper, wait=True)
-            self._inheritance.id_base_ns = id_base_ns(int(str(news["last_id"])))
+            self._inheritance.id_base_ns = int(str(news["id_base_ns"]))
             for child in self._workers:
                 self._start(child, wait=False)
             for child in self._workers:

@@ -31,7 +31,7 @@ _RECORDS_A_READ = 1000
 _RECORDS_A_BATCH = 4000
 _DRAFT_NAME = re.compile(r".+\.seg\.(\d+)\.tmp")
 _IDLE_FACTOR = 5
-_EXPIRE_INTERVAL_NS = 60_000_000_000
+_EXPIRE_INTERVAL_S = 60.0
 _EXPIRE_ROWS = 1000
 T = TypeVar("T")
 
@@ -100,23 +100,24 @@ class JournalDrain:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def run(
-        self, stop: asyncio.Event, unix_ns: Callable[[], int], *, interval_ms: int = 100, retention_ns: int = 0
+        self, stop: asyncio.Event, *, interval_ms: int = 100, expires_before_ns: Callable[[], int] | None = None
     ) -> None:
         """Drain until ``stop`` is set, then once more to the end.
 
         Polls every ``interval_ms`` while records come and after a failure, a fifth as often otherwise, at once while
-        there is a backlog. Rows older than ``retention_ns`` (0: none) by ``unix_ns`` are deleted in small batches,
-        looked for once a minute.
+        there is a backlog. Rows of calls before ``expires_before_ns()``, by the time in their ids, are deleted in
+        small batches, looked for once a minute.
         """
-        expire_at_ns = 0
+        loop = asyncio.get_running_loop()
+        expire_at_s = 0.0
         while not stop.is_set():
             records = await self.step()
             if (
-                retention_ns
-                and unix_ns() >= expire_at_ns
-                and await self.expire(unix_ns() - retention_ns) < _EXPIRE_ROWS
+                expires_before_ns is not None
+                and loop.time() >= expire_at_s
+                and await self.expire(expires_before_ns()) < _EXPIRE_ROWS
             ):
-                expire_at_ns = unix_ns() + _EXPIRE_INTERVAL_NS
+                expire_at_s = loop.time() + _EXPIRE_INTERVAL_S
             if records >= _RECORDS_A_BATCH:
                 continue
             busy = records or self.problem
@@ -132,6 +133,10 @@ class JournalDrain:
         idle_steps = 0
         while idle_steps < 2:
             idle_steps = 0 if await self.step() else idle_steps + 1
+
+    def open_calls(self) -> dict[str, dict[int, bytes]]:
+        """What lives that are not over have opened and not settled: ids and payloads, by life. Not to be asked during a step."""
+        return {life: dict(calls) for life, calls in self._open.items() if calls}
 
     async def resolved_costs(self, calls: Mapping[int, str]) -> dict[int, int]:
         """What calls of lives that are over cost (``call: life``), 0 for those that the ledger knows nothing of; a call whose life

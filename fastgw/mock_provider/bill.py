@@ -8,6 +8,7 @@ HTTP.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, Literal
@@ -73,7 +74,8 @@ class Row(msgspec.Struct, kw_only=True):
     """One request. Opened when its body is read, completed when its answer has been sent or has failed.
 
     ``request_id`` is the caller's ``x-request-id`` or ``x-client-request-id``; ``words_sent`` counts whole words handed
-    to the socket; ``cost_usd`` is decimal text.
+    to the socket; ``cost_usd`` is decimal text. ``opened_ns`` and ``paced_ns``, by ``perf_counter_ns`` (on Linux the clock that all
+    processes of a machine share): when the request had been read, and a moment before which its last word was not sent.
     """
 
     seq: int
@@ -91,6 +93,8 @@ class Row(msgspec.Struct, kw_only=True):
     cost_nano_usd: int = 0
     body_bytes: int = 0
     body_sha256: str = ""
+    opened_ns: int = 0
+    paced_ns: int = 0
 
 
 class Totals:
@@ -132,7 +136,12 @@ class Bill:
     def open(self, endpoint: str, request_id: str, body_bytes: int, body_sha256: str) -> Row:
         self._last_seq += 1
         row = Row(
-            seq=self._last_seq, endpoint=endpoint, request_id=request_id, body_bytes=body_bytes, body_sha256=body_sha256
+            seq=self._last_seq,
+            endpoint=endpoint,
+            request_id=request_id,
+            body_bytes=body_bytes,
+            body_sha256=body_sha256,
+            opened_ns=time.perf_counter_ns(),
         )
         self._rows.append(row)
         return row

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from typing import Final, Literal
 
 import msgspec
@@ -30,11 +31,13 @@ SETTLE_S: Final = 0.02
 class Delivered(msgspec.Struct):
     """How far an answer got.
 
-    ``head_sent``: a well-formed head is out. ``whole``: everything is, and nothing was broken.
+    ``head_sent``: a well-formed head is out. ``whole``: everything is, and nothing was broken. ``paced_ns``: when the latest word
+    became due, by ``perf_counter_ns``; it had not been sent before.
     """
 
     head_sent: bool = False
     words_sent: int = 0
+    paced_ns: int = 0
     whole: bool = False
     keep_alive: bool = False
 
@@ -149,12 +152,12 @@ class Delivery:
 
         Deadlines are absolute, so a late word does not delay the rest.
         """
-        if not directives.ttft_ms and directives.tps is None:
-            return
-        due_s = self._pace_start_s + (max(0, word - 1) / directives.tps if directives.tps else 0.0)
-        delay_s = due_s - asyncio.get_running_loop().time()
-        if delay_s > 0:
-            await asyncio.sleep(delay_s)
+        if directives.ttft_ms or directives.tps is not None:
+            due_s = self._pace_start_s + (max(0, word - 1) / directives.tps if directives.tps else 0.0)
+            delay_s = due_s - asyncio.get_running_loop().time()
+            if delay_s > 0:
+                await asyncio.sleep(delay_s)
+        self.delivered.paced_ns = time.perf_counter_ns()
 
     async def _send_piece(self, data: bytes, directives: Directives, *, chunked: bool) -> None:
         """Write ``data`` framed, then let the loop turn so that it is a segment of its own (unless ``burst``)."""

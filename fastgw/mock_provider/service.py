@@ -223,6 +223,7 @@ class Service:
         elif not whole and answer.streamed:
             usage = usage.cut_to(delivered.words_sent)
         state: Literal["complete", "cut", "refused"] = "complete" if whole else "cut"
+        row.paced_ns = delivered.paced_ns
         self.bill.finish(row, "refused" if answer.status >= 400 else state, usage, delivered.words_sent)
 
     def _is_unknown_key(self, authorization: str | None, api_key: str | None) -> bool:

@@ -29,7 +29,7 @@ import httpx
 from fastgw.domain.money import NANO_PER_USD
 from tests.adversity.gateway import ADMIN_TOKEN, KEY, WORKERS, Gateway, gateway_and_mock, wait_until
 from tests.adversity.kill_storm import say
-from tests.wire.processes import MockProvider
+from tests.wire.processes import MockProvider, ask
 
 CLIENTS = 200
 ROOM = 37
@@ -96,14 +96,10 @@ async def call(client: httpx.AsyncClient, gateway: Gateway, tag: str, number: in
 
 def states(gateway: Gateway) -> dict[str, dict[str, Any]]:
     """Every counter, by its budget's id."""
-    answer = httpx.get(
-        f"http://127.0.0.1:{gateway.admin_port}/admin/api/limits",
-        headers={"authorization": f"Bearer {ADMIN_TOKEN}"},
-        trust_env=False,
-        timeout=20,
-    )
-    answer.raise_for_status()
-    return {state["id"]: state for state in answer.json()["budgets"]}
+    credential = {"authorization": f"Bearer {ADMIN_TOKEN}"}
+    status, body = ask("127.0.0.1", gateway.admin_port, "GET", "/admin/api/limits", credential)
+    assert status == 200, body
+    return {state["id"]: state for state in json.loads(body)["budgets"]}
 
 
 def nano(text: str) -> int:

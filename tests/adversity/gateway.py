@@ -86,6 +86,8 @@ class Gateway:
         text = text.replace("[admin]\n", '[admin]\ntoken = "env:FASTGW_ADMIN_TOKEN"\n')
         self.config.write_text(text.replace("[ledger]\n", f"[ledger]\n{ledger_lines}\n"))
         self.process: Process | None = None
+        self.env: dict[str, str] = {}
+        """What it is started with besides its secrets."""
 
     @property
     def pid(self) -> int:
@@ -98,7 +100,7 @@ class Gateway:
         began_s = time.monotonic()
         self.process = Process(
             [sys.executable, "-m", "fastgw", "serve", "--config", str(self.config)],
-            {"FASTGW_DEMO_KEY": KEY, "FASTGW_ADMIN_TOKEN": ADMIN_TOKEN},
+            {"FASTGW_DEMO_KEY": KEY, "FASTGW_ADMIN_TOKEN": ADMIN_TOKEN, **self.env},
         )
         self.process.wait_for(r"fastgw serves on .*\n")
         return time.monotonic() - began_s

@@ -57,7 +57,7 @@ async def _answered(port: int, call_id: str, storm: Storm) -> None:
     attempt = 0
     while (fate := await one_call(port, KEY, f"{call_id}-{attempt}")) != "whole":
         storm.refused_probes += fate == "refused"
-        storm.check(f"probe {call_id}: {fate}", fate in ("error", "hung"))
+        storm.check(f"probe {call_id}: {fate}", fate in ("error", "limited", "hung"))
         attempt += 1
         await asyncio.sleep(0.002)
 

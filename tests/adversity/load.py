@@ -12,7 +12,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from bench.framing import FramingError, Message, MessageReader
@@ -24,9 +24,9 @@ NOBODY_THERE_S = 0.1
 PAUSE_S = 0.02
 """Between two calls of a client: 32 clients then leave half of a core to the gateway."""
 
-Fate = Literal["whole", "error", "cut", "unanswered", "refused", "hung"]
-"""``error``: a whole answer that is not 200. ``cut``: the connection ended inside an answer; ``unanswered``: before it began;
-``refused``: there never was one. ``hung``: still nothing after :data:`CALL_S`."""
+Fate = Literal["whole", "limited", "error", "cut", "unanswered", "refused", "hung"]
+"""``limited``: a whole answer that is 429; ``error``: one that is neither this nor 200. ``cut``: the connection ended inside an
+answer; ``unanswered``: before it began; ``refused``: there never was one. ``hung``: still nothing after :data:`CALL_S`."""
 
 
 class Kind(NamedTuple):
@@ -73,7 +73,7 @@ def request_bytes(kind: Kind, key: str, call_id: str) -> bytes:
 def fate_of(kind: Kind, answer: Message) -> Fate:
     """What a client makes of an answer that it has read to its end."""
     if not answer.head.startswith(b"HTTP/1.1 200 "):
-        return "error"
+        return "limited" if answer.head.startswith(b"HTTP/1.1 429 ") else "error"
     return "whole" if kind.last_event in answer.body else "cut"
 
 
@@ -130,14 +130,25 @@ def make_calls(port: int, key: str, prefix: str, count: int, kind: Kind = KINDS[
 
 
 class Load:
-    """``clients`` callers on ``port``, each with one call at a time on a connection that it keeps for a dozen calls."""
+    """``clients`` callers on ``port``, each with one call at a time on a connection that it keeps for a dozen calls. A call's id is
+    ``prefix-CLIENT-NUMBER``, and the next call of a client has the next number."""
 
-    def __init__(self, port: int, key: str, prefix: str, clients: int = 32) -> None:
+    def __init__(
+        self,
+        port: int,
+        key: str,
+        prefix: str,
+        clients: int = 32,
+        kinds: Sequence[Kind] = KINDS,
+        pause_s: float = PAUSE_S,
+    ) -> None:
         self.fates: dict[str, Fate] = {}
         self._port = port
         self._key = key
         self._prefix = prefix
         self._clients = clients
+        self._kinds = kinds
+        self._pause_s = pause_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="load")
 
@@ -173,7 +184,7 @@ class Load:
 
     async def _client(self, number: int) -> None:
         made = 0
-        await asyncio.sleep(PAUSE_S * number / self._clients)
+        await asyncio.sleep(self._pause_s * number / self._clients)
         while not self._stopping.is_set():
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -188,20 +199,21 @@ class Load:
                         break
                     made += 1
                     call_id = f"{self._prefix}-{number}-{made}"
-                    self.fates[call_id] = fate = await converse(
-                        reader, writer, self._key, call_id, KINDS[(number + made) % 4]
-                    )
-                    if fate not in ("whole", "error") or self._stopping.is_set():
+                    kind = self._kinds[(number + made) % len(self._kinds)]
+                    self.fates[call_id] = fate = await converse(reader, writer, self._key, call_id, kind)
+                    if fate not in ("whole", "limited", "error") or self._stopping.is_set():
                         break
-                    await asyncio.sleep(PAUSE_S)
+                    await asyncio.sleep(self._pause_s)
             finally:
                 writer.close()
 
 
 @contextlib.contextmanager
-def running_load(port: int, key: str, prefix: str, clients: int = 32) -> Iterator[Load]:
+def running_load(
+    port: int, key: str, prefix: str, clients: int = 32, kinds: Sequence[Kind] = KINDS, pause_s: float = PAUSE_S
+) -> Iterator[Load]:
     """Load that is ended, with all its calls, when the block is left."""
-    load = Load(port, key, prefix, clients)
+    load = Load(port, key, prefix, clients, kinds, pause_s)
     load.start()
     try:
         yield load

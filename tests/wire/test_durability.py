@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.adversity import abort_storm, budget_storm
+from tests.adversity import abort_storm, budget_storm, history_storm
 from tests.adversity.kill_storm import STORMS, run_storm, table
 
 ROUNDS = {"worker": 5, "everything": 3, "bookkeeper": 3, "supervisor": 2, "group TERM": 2}
@@ -25,6 +25,16 @@ def test_budgets_are_kept_and_nobody_is_refused_for_nothing(kills: bool) -> None
     assert outcome.findings == []
     assert outcome.admitted > 0
     assert outcome.refused > 0
+
+
+def test_there_is_an_order_in_which_every_answer_of_a_limit_was_right() -> None:
+    """The short form of ``python -m tests.adversity.history_storm``."""
+    outcome = history_storm.run(5)
+    assert outcome.findings == [], history_storm.line(outcome)
+    assert outcome.admitted > 200
+    assert outcome.refused > 200
+    assert outcome.tight, "histories that would fit any bucket say nothing"
+    assert outcome.keen
 
 
 @pytest.mark.parametrize("drain", [False, True])

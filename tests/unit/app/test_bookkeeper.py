@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,14 @@ from fastgw._native.journal import OPENED, SETTLED, JournalWriter
 from fastgw.app import bookkeeper
 from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance
 from fastgw.domain.entry import LedgerEntry
+from fastgw.limits.config import BudgetRow
 from fastgw.storage.sqlite import OwnedDatabase, open_reader
+from fastgw.telemetry.clock import monotonic_ns, wall_ns
 from tests.model.calls import call_id, entry, settled
 from tests.unit.app.conftest import TOKEN, Inherit
 
 STAND_BACK = bookkeeper._stand_back
+DAY_NS = 86_400 * 10**9
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +87,11 @@ def keeping(inheritance: Inheritance, use: Callable[[dict[str, object], Ask], Aw
         runner.run(main())
 
 
+def told_ns(news: dict[str, object]) -> int:
+    """The time that it says request ids have now."""
+    return int(str(news["id_base_ns"])) + monotonic_ns()
+
+
 def test_what_the_dead_left_is_in_the_ledger_before_it_is_ready(inherit: Inherit) -> None:
     inheritance = inherit()
     journal = journal_of(inheritance)
@@ -90,7 +99,7 @@ def test_what_the_dead_left_is_in_the_ledger_before_it_is_ready(inherit: Inherit
     del journal
 
     async def use(news: dict[str, object], ask: Ask) -> None:
-        assert news == {"last_id": call_id(7)}
+        assert told_ns(news) > (call_id(7) >> 10) * 1000
         assert outcomes(inheritance.settings.ledger.database_path) == {call_id(1): "settled", call_id(7): "unknown"}
         status, spend = await ask("/admin/api/spend?by=team")
         assert status == 200
@@ -134,7 +143,7 @@ def test_live_workers_are_drained_and_what_comes_last_is_not_forgotten(inherit: 
     path = inheritance.settings.ledger.database_path
 
     async def use(news: dict[str, object], _: Ask) -> None:
-        assert news == {"last_id": 0}
+        assert abs(told_ns(news) - wall_ns()) < 60 * 10**9
         append(journal, settled(1))
         while call_id(1) not in outcomes(path):
             await asyncio.sleep(0.01)
@@ -144,6 +153,28 @@ def test_live_workers_are_drained_and_what_comes_last_is_not_forgotten(inherit: 
     keeping(inheritance, use)
     assert outcomes(path) == {call_id(1): "settled", call_id(2): "settled"}
     assert list(inheritance.settings.ledger.journal_directory.iterdir()) == []
+
+
+@pytest.mark.parametrize(("window", "kept"), [("lifetime", [1, 2, 3]), ("month", [2, 3]), (None, [3])])
+def test_old_rows_go_unless_a_budget_counts_them(inherit: Inherit, window: str | None, kept: list[int]) -> None:
+    now_ns = int(datetime(2031, 1, 15, tzinfo=UTC).timestamp()) * 10**9
+    ids = {number: (now_ns - days * DAY_NS) // 1000 << 10 for number, days in ((1, 40), (2, 10), (3, 0))}
+    inheritance = inherit()
+    settings = inheritance.settings
+    path = settings.ledger.database_path
+    budgets = (BudgetRow(id="b", limit_usd=1, window=window),) if window else ()  # type: ignore[arg-type] # a literal
+    ledger = msgspec.structs.replace(settings.ledger, retention_days=1)
+    inheritance.settings = msgspec.structs.replace(settings, budgets=budgets, ledger=ledger)
+    inheritance.id_base_ns = now_ns - monotonic_ns()  # years from what the wall clock says
+    journal = journal_of(inheritance)
+    append(journal, *(settled(number, id=id_) for number, id_ in ids.items()))
+    journal.close()
+
+    async def use(_: dict[str, object], __: Ask) -> None:
+        await asyncio.sleep(0.2)
+        assert set(outcomes(path)) == {ids[number] for number in kept}
+
+    keeping(inheritance, use)
 
 
 def test_a_database_that_cannot_be_written_is_told(inherit: Inherit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +216,7 @@ def test_it_waits_for_an_owner_that_is_about_to_end(inherit: Inherit) -> None:
     ending.start()
 
     async def use(news: dict[str, object], _: Ask) -> None:
-        assert news == {"last_id": 0}
+        assert abs(told_ns(news) - wall_ns()) < 60 * 10**9
 
     keeping(inheritance, use)
     ending.join()
@@ -244,7 +275,11 @@ def test_its_process_ends_when_told(inherit: Inherit) -> None:
     ours, theirs = Control.pair()
     ours.send(stop=True)
     assert bookkeeper.main(inherit(), theirs, -1) == 0
-    assert ours.receive(1) == [{"ready": True, "last_id": 0}]
+    messages = ours.receive(1)
+    assert messages is not None
+    (news,) = messages
+    assert news["ready"] is True
+    assert abs(told_ns(news) - wall_ns()) < 60 * 10**9
     ours.close()
     theirs.close()
 

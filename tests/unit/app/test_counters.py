@@ -14,7 +14,6 @@ from fastgw.app import counters
 from fastgw.app.counters import counters_path, open_counters
 from fastgw.config.load import load
 from fastgw.config.root import Settings
-from fastgw.domain.errors import ConfigError
 from tests.unit.app.settings_text import ENV, PROVIDER_AND_KEY
 
 LIMIT = '[[rate_limits]]\nid = "r"\nlimit = 10\nunit = "requests_per_day"\n'
@@ -42,13 +41,19 @@ def test_who_has_no_rate_limits_gets_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_gateway_s_counters_are_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_gateway_s_counters_are_not_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(counters, "TAKE_OVER_S", 0.1)
-    first = open_counters(settings(tmp_path))
-    with pytest.raises(ConfigError, match="another gateway"):
-        open_counters(settings(tmp_path))
-    del first
-    assert open_counters(settings(tmp_path)).held() == (0, 0)
+    first = WorkerCounters(open_counters(settings(tmp_path)), 0, 1)
+    first.reserve(BUCKET, 1, 0, 0, NOW)
+    with caplog.at_level(logging.WARNING):
+        second = open_counters(settings(tmp_path))
+    assert "another gateway" in caplog.text
+    assert levels(second, BUCKET, NOW) == [(0, 0)]
+    assert levels(first.counters, BUCKET, NOW) == [(1, 0)]
+    del first, second
+    assert levels(open_counters(settings(tmp_path)), BUCKET, NOW) == [(1, 0)]
 
 
 def test_without_room_on_the_disk_counters_are_in_memory(

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from fastgw._native.counter_map import CounterMap
+from fastgw._native.journal import OPENED, SETTLED, JournalWriter
 from fastgw._native.limit_set import ENFORCES, MONEY, LimitSet, WorkerCounters
-from fastgw.app.rebuild import rebuild, resolve_orphans
+from fastgw.app.rebuild import hold_open, rebuild, resolve_orphans
 from fastgw.app.standing import spent_and_held
 from fastgw.config.load import load
 from fastgw.config.root import Settings
@@ -24,7 +25,7 @@ from fastgw.ledger.writer import Batch, LedgerWriter
 from fastgw.limits.table import budget_key
 from fastgw.limits.windows import window_at
 from fastgw.telemetry.clock import ID_SLOT_BITS
-from tests.model.calls import settled
+from tests.model.calls import call_id, entry, settled
 from tests.unit.app.settings_text import ENV, PROVIDER_AND_KEY
 
 LIMITS = """
@@ -126,6 +127,41 @@ def test_a_rolling_window_is_rebuilt_in_its_slices(tmp_path: Path) -> None:
     assert spent_and_held(counters, budget, ("ada",), span) == (11110, 0)
     later = window_at("rolling-24h", now_ns + 5 * HOUR_NS, UTC)
     assert spent_and_held(counters, budget, ("ada",), later) == (11100, 0)
+
+
+@pytest.mark.parametrize("worker", [1, 7])
+def test_what_others_still_have_under_way_is_held_and_then_counted(tmp_path: Path, worker: int) -> None:
+    """The workers of a supervisor that was killed finish their calls. One with a number that we do not have is left out."""
+    life = 0x1234_5678
+    journal_folder = tmp_path / "journal"
+    counters = CounterMap(1024, 2, 4)
+    now_ns = at_ns(9)
+
+    async def main() -> list[tuple[int, int] | None]:
+        writer = LedgerWriter(tmp_path / "ledger.db")
+        drain = JournalDrain(journal_folder, writer)
+        journal = JournalWriter(str(journal_folder), worker, life, 4096)
+        running = entry(1, worker, user="ada", cost_nano_usd=900)
+        garbage = call_id(2, worker)
+        assert journal.append(OPENED, running.id, msgspec.msgpack.encode(running))
+        assert journal.append(OPENED, garbage, b"\xc1")
+        await drain.drain_all()
+        found = [hold_open(counters, drain.open_calls(), settings(), now_ns)]
+        seen = [spent(counters, 0, ("ada",), now_ns)]
+        assert await resolve_orphans(counters, drain) == 0, "they run"
+        over = settled(1, worker, user="ada", cost_nano_usd=650)
+        assert journal.append(SETTLED, over.id, msgspec.msgpack.encode(over))
+        journal.close()
+        await drain.drain_all()
+        await resolve_orphans(counters, drain)
+        seen.append(spent(counters, 0, ("ada",), now_ns))
+        drain.close()
+        writer.close()
+        assert found == [1 if worker < 2 else 0]
+        assert counters.held() == (0, 0)
+        return seen
+
+    assert asyncio.run(main()) == ([(0, 900), (650, 0)] if worker < 2 else [None, None])
 
 
 def test_without_limits_nothing_is_read(tmp_path: Path) -> None:

@@ -60,13 +60,14 @@ def bookkeeper(inheritance, control, slot):
         control.send(failed="the database is gone")
         return 1
     say("bookkeeper starts", os.getpid(), [sock.fileno() >= 0 for sock in inheritance.listening])
-    control.send(ready=True, last_id=(1 << 52) << 10)
+    control.send(ready=True, id_base_ns=(1000 << 52) - time.monotonic_ns())
     return follow("bookkeeper", control)
 
 def worker(inheritance, control, slot):
     row = inheritance.stats.row(WORKER_ROWS + slot)
     say("worker", slot, "starts", os.getpid(), [sock.fileno() >= 0 for sock in inheritance.listening],
-        inheritance.id_base_ns + monotonic_ns() >= 1000 << 52, row.get("ready"), row.get("journal_lost"))
+        1000 << 52 <= inheritance.id_base_ns + monotonic_ns() < (1000 << 52) + 60 * 10**9,
+        row.get("ready"), row.get("journal_lost"))
     if mode == "broken-later" and path.with_suffix(".flag").exists():
         control.send(failed="no such luck")
         return 1

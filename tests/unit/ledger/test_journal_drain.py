@@ -357,7 +357,9 @@ def test_run_drains_until_told_to_stop_and_to_the_end(books: Books) -> None:
             append(journal, SETTLED, settled(1001))
             stop.set()
 
-        await asyncio.gather(books.drain.run(stop, lambda: clock_ns, interval_ms=1, retention_ns=500_000), follow())
+        await asyncio.gather(
+            books.drain.run(stop, interval_ms=1, expires_before_ns=lambda: clock_ns - 500_000), follow()
+        )
 
     asyncio.run(asyncio.wait_for(main(), 20))
     # The row of call 1 was older than the retention and is gone.
@@ -387,7 +389,7 @@ def test_run_goes_on_after_a_failure(books: Books, monkeypatch: pytest.MonkeyPat
                 await asyncio.sleep(0.005)
             stop.set()
 
-        await asyncio.gather(books.drain.run(stop, lambda: 2, interval_ms=1, retention_ns=1), follow())
+        await asyncio.gather(books.drain.run(stop, interval_ms=1, expires_before_ns=lambda: 1), follow())
 
     asyncio.run(asyncio.wait_for(main(), 20))
     assert list(books.rows()) == [call_id(1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import h11
@@ -183,6 +184,14 @@ def test_pace_delays_head_first_event_and_words() -> None:
     assert role >= 0.1
     assert first >= 0.1
     assert last >= 0.16
+
+
+@pytest.mark.parametrize("payload", [HELLO, STREAM])
+def test_the_row_says_when_it_was_worked_on(payload: Any) -> None:
+    before_ns = time.perf_counter_ns()
+    _, _, row = ask("ttft_ms=40,words=3", payload)
+    assert before_ns < row.opened_ns
+    assert row.opened_ns + 20_000_000 < row.paced_ns < time.perf_counter_ns()
 
 
 def test_plain_answer_waits_for_all_its_words() -> None:
