@@ -125,14 +125,18 @@ def test_a_budget_refuses_in_both_dialects_and_official_clients_do_not_wait(
     limits = '[[budgets]]\nid = "nothing"\nlimit_usd = 0\nwindow = "day"\nper = ["user"]\n'
     with limited(tmp_path, mock_provider, limits) as gateway:
         began_s = time.monotonic()
-        with pytest.raises(openai.RateLimitError) as refused:
-            openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY).chat.completions.create(**CALL)  # type: ignore[call-overload]
+        with (
+            openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY) as asking,
+            pytest.raises(openai.RateLimitError) as refused,
+        ):
+            asking.chat.completions.create(**CALL)  # type: ignore[call-overload]
         assert refused.value.code == "budget_exceeded"
         assert refused.value.response.headers["x-should-retry"] == "false"
-        with pytest.raises(anthropic.RateLimitError) as refused_too:
-            anthropic.Anthropic(base_url=gateway.url, api_key=KEY).messages.create(
-                model="claude", max_tokens=10, messages=[{"role": "user", "content": "hello"}]
-            )
+        with (
+            anthropic.Anthropic(base_url=gateway.url, api_key=KEY) as asking_too,
+            pytest.raises(anthropic.RateLimitError) as refused_too,
+        ):
+            asking_too.messages.create(model="claude", max_tokens=10, messages=[{"role": "user", "content": "hello"}])
         body: Any = refused_too.value.body
         assert body["error"]["details"]["error_code"] == "budget_exceeded"
         assert "budget `nothing`" in body["error"]["message"]

@@ -51,7 +51,9 @@ def test_a_failing_step_leaves_no_trace(connection: sqlite3.Connection) -> None:
 
 
 def test_ours_are_numbered_without_a_gap() -> None:
-    assert [migration.number for migration in load_migrations("fastgw.ledger")] == [1]
+    numbers = [migration.number for migration in load_migrations("fastgw.ledger")]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 2
 
 
 def test_a_gap_is_refused(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
