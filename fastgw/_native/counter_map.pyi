@@ -24,6 +24,9 @@ class CounterMap:
     def put(self, key: bytes, value: int, until_ns: int, now_ns: int) -> bool:
         """Set what was spent, by the 16 bytes of a digest. False when there is no room."""
 
+    def add(self, key: bytes, value: int, until_ns: int, now_ns: int) -> bool:
+        """The same for more than what is counted already."""
+
     def get(self, key: bytes) -> tuple[int, int] | None:
         """What was spent and what is held; None when nothing is known of it."""
 

@@ -209,6 +209,20 @@ cdef class CounterMap:
         self.unlock()
         return at >= 0
 
+    def add(self, bytes key not None, int64_t value, int64_t until_ns, int64_t now_ns):
+        cdef Digest wanted = digest_of(key)
+        cdef int32_t at
+        cdef CounterSlot* slot
+        self.lock()
+        at = self.find(wanted, -1, now_ns)
+        if at >= 0:
+            slot = &self._slots[at]
+            self.stage(&slot.value, slot.value + value)
+            self.stage(&slot.until_ns, until_ns)
+            self.commit()
+        self.unlock()
+        return at >= 0
+
     def get(self, bytes key not None):
         cdef Digest wanted = digest_of(key)
         cdef int64_t value = 0, held = 0

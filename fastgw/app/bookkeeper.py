@@ -20,7 +20,8 @@ from fastgw.admin.ledger_routes import ledger_routes
 from fastgw.admin.limit_routes import limit_routes
 from fastgw.admin.metrics_text import LedgerMetrics
 from fastgw.admin.site import AdminSite
-from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance
+from fastgw.app.adoption import Adoption, added_budgets
+from fastgw.app.launch import BOOKKEEPER_ROW, Control, Inheritance, text_digest
 from fastgw.app.process import run
 from fastgw.app.rebuild import hold_open, rebuild, resolve_orphans
 from fastgw.app.standing import budget_states, rate_limit_states
@@ -73,6 +74,7 @@ class Bookkeeper:
         self._watch: Watch | None = None
         self._site: AdminSite | None = None
         self._running: list[asyncio.Task[None]] = []
+        self._adoptions: list[Adoption] = []
         self._base_ns = 0
 
     async def start(self) -> dict[str, object]:
@@ -105,7 +107,7 @@ class Bookkeeper:
                 ),
                 "drain the journal",
             ),
-            tasks.spawn(self._tend(self._drain, self._watch), "tend"),
+            tasks.spawn(self._tend(self._drain, self._reader, self._watch), "tend"),
         ]
         return {"id_base_ns": self._base_ns}
 
@@ -121,8 +123,12 @@ class Bookkeeper:
             await asyncio.sleep(0.05)
 
     def reload(self, text: str) -> None:
-        """Limits are shown as they are now; nothing else of the bookkeeper's changes without a restart."""
-        self._inheritance.settings = self._inheritance.source.settings(text)
+        """Limits are shown and watched as they are now; nothing else of the bookkeeper's changes without a restart."""
+        settings = self._inheritance.source.settings(text)
+        added = added_budgets(self._inheritance.settings, settings)
+        if added:
+            self._adoptions.append(Adoption(settings, added, text_digest(text), self._now_ns()))
+        self._inheritance.settings = settings
 
     async def stop(self) -> None:
         """Drain to the end, close the database."""
@@ -177,13 +183,20 @@ class Bookkeeper:
         counted = [min((span.start_ns, *span.earlier)) for span in spans]
         return min([now_ns - settings.ledger.retention_ns, *counted])
 
-    async def _tend(self, drain: JournalDrain, watch: Watch) -> None:
+    async def _count_more(self, drain: JournalDrain, reader: LedgerReader) -> None:
+        inheritance = self._inheritance
+        await resolve_orphans(inheritance.counters, drain)
+        for adoption in list(self._adoptions):
+            if await adoption.look(inheritance.counters, reader, drain, inheritance.stats, self._now_ns()):
+                self._adoptions.remove(adoption)
+
+    async def _tend(self, drain: JournalDrain, reader: LedgerReader, watch: Watch) -> None:
         while True:
             self._stats.put("ledger_problem", int(drain.problem is not None))
             self._stats.put("tasks", len(asyncio.all_tasks()))
             try:
-                await resolve_orphans(self._inheritance.counters, drain)
+                await self._count_more(drain, reader)
             except (OSError, sqlite3.Error) as error:  # what is held stays held, and the next round tries again
-                _log.warning("reservations of dead workers cannot be resolved yet: %s", error)
+                _log.warning("what dead workers and earlier configurations left cannot be counted yet: %s", error)
             await watch.look(self._inheritance.settings)
             await asyncio.sleep(TEND_EVERY_S)

@@ -80,8 +80,11 @@ def hold_open(
     return held
 
 
-async def spent_by_counter(reader: LedgerReader, settings: Settings, now_ns: int) -> dict[bytes, Spent]:
-    """What the ledger says of every budget and entity in the windows that hold ``now_ns``, by the digest of its counter."""
+async def spent_by_counter(
+    reader: LedgerReader, settings: Settings, now_ns: int, before: Mapping[int, int] | None = None
+) -> dict[bytes, Spent]:
+    """What the ledger says of every budget and entity in the windows that hold ``now_ns``, by the digest of its counter.
+    ``before``: of the calls of each worker, only those with lower ids."""
     limiter = limiter_of(settings)
     if limiter is None:
         return {}
@@ -90,15 +93,15 @@ async def spent_by_counter(reader: LedgerReader, settings: Settings, now_ns: int
     for window in sorted({row.window for row in settings.budgets}):
         now = window_at(window, now_ns, zone)
         slice_ns = gcd(rolling_slice_ns(window), _MINUTE_NS if limiter.timed else 0)
-        for row in await reader.spent(min((now.start_ns, *now.earlier)), slice_ns):
+        for row in await reader.spent(min((now.start_ns, *now.earlier)), slice_ns, before):
             fixed, metadata = read_caller(row)
             at_ns, nano_usd = row[_FIXED + 1 :]
             span = window_at(window, at_ns, zone) if now.earlier else now
             for budget, entity in limiter.budgets_of(fixed, metadata, at_ns):
                 if budget.window == window:
                     key = budget_key(budget, entity, span.start_ns)
-                    before = sums[key].nano_usd if key in sums else 0
-                    sums[key] = Spent(budget, entity, span, before + nano_usd)
+                    so_far = sums[key].nano_usd if key in sums else 0
+                    sums[key] = Spent(budget, entity, span, so_far + nano_usd)
     return sums
 
 

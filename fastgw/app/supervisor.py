@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from fastgw.app.launch import BOOKKEEPER_ROW, SUPERVISOR_ROW, WORKER_ROWS, Control, Inheritance, read_text
 from fastgw.app.reload import refuse_fixed_changes
 from fastgw.domain.errors import ConfigError
-from fastgw.telemetry.stats_page import GAUGES
+from fastgw.telemetry.stats_page import GAUGES, MARKS
 
 READY_TIMEOUT_S = 30
 LOOK_EVERY_S = 0.5
@@ -200,7 +200,7 @@ class Supervisor:
             self._inheritance.counters.begin_life(child.slot, 0)
             row = self._inheritance.stats.row(WORKER_ROWS + child.slot)
             row.add("journal_lost", row.get("journal_buffered"))
-            for name in GAUGES:
+            for name in (*GAUGES, *MARKS):
                 row.put(name, 0)
 
     # --- reload and stop ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import secrets
 from fastgw._native.limit_set import WorkerCounters
 from fastgw._native.timers import TimerWheel
 from fastgw.app.build import Builder
-from fastgw.app.launch import WORKER_ROWS, Control, Inheritance
+from fastgw.app.launch import WORKER_ROWS, Control, Inheritance, text_digest
 from fastgw.app.process import run
 from fastgw.config.root import Settings
 from fastgw.front.listener import FrontDoor
@@ -87,6 +87,7 @@ class Worker:
             tasks.spawn(self._sync.run(self._stopping), "sync the journal"),
         ]
         self._stats.put("ready", 1)
+        self._mark(self._inheritance.text)
         return {}
 
     def reload(self, text: str) -> None:
@@ -95,7 +96,13 @@ class Worker:
         self._pipeline.snapshot = self._builder.snapshot(settings)
         self._door.configure(settings.server)
         self._settings = settings
+        self._mark(text)
         self._stats.add("reloads")
+
+    def _mark(self, text: str) -> None:
+        # Calls with lower ids were served, or are, by an earlier configuration.
+        self._stats.put("snapshot_us", (self._inheritance.id_base_ns + monotonic_ns()) // 1000)
+        self._stats.put("snapshot_digest", text_digest(text))
 
     async def stop(self) -> None:
         """Finish the requests under way, within the drain time."""

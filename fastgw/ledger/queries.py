@@ -6,7 +6,7 @@ Runs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -113,19 +113,24 @@ def spend_query(by: Sequence[str], since_ns: int | None = None, until_ns: int | 
 
 
 _ALL_TIME_US: Final = 1 << 62
+_MAX_ID: Final = (1 << 63) - 1
 _SPENT_BY: Final = "key, user, team, alias, target, provider, region, dialect, operation, metadata"
 
 
-def spent_query(since_ns: int, slice_ns: int = 0) -> Query:
+def spent_query(since_ns: int, slice_ns: int = 0, before: Mapping[int, int] | None = None) -> Query:
     """What was spent since a moment, a row for each combination of what rules ask about: key, user, team, alias, target, provider,
     region, dialect, operation, metadata (JSON), where the slice of ``slice_ns`` begins in Unix ns (``since_ns``, unless there are
-    slices, of whole microseconds), and the sum in nano-USD."""
+    slices, of whole microseconds), and the sum in nano-USD. ``before``: of the calls of each worker, only those with lower ids."""
+    bounds, bound = list((before or {}).items()), ""
+    if bounds:
+        bound = f"AND id < CASE id & {(1 << ID_SLOT_BITS) - 1} {'WHEN ? THEN ? ' * len(bounds)}ELSE {_MAX_ID} END "
     statement = (
         f"SELECT {_SPENT_BY}, max((id >> {ID_SLOT_BITS}) / ? * ?, ?) AS slice, sum(cost_nano_usd) FROM entries "  # noqa: S608 - constants
-        f"WHERE id >= ? AND cost_nano_usd > 0 GROUP BY {_SPENT_BY}, slice"
+        f"WHERE id >= ? AND cost_nano_usd > 0 {bound}GROUP BY {_SPENT_BY}, slice"
     )
     # In one slice that is longer than all time, everything came since the moment that is asked for.
-    return statement, [slice_ns // 1000 or _ALL_TIME_US, slice_ns, since_ns, first_id(since_ns)]
+    parameters = [slice_ns // 1000 or _ALL_TIME_US, slice_ns, since_ns, first_id(since_ns)]
+    return statement, [*parameters, *(number for pair in bounds for number in pair)]
 
 
 def callers_query(since_ns: int) -> Query:

@@ -7,7 +7,7 @@ checkpoints. Each call costs a hop to the thread, so nothing here belongs on the
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,11 @@ class LedgerReader:
         """The rows of ``callers_query``."""
         return await self._fetch(callers_query(since_ns))
 
-    async def spent(self, since_ns: int, slice_ns: int = 0) -> list[Sequence[Any]]:
+    async def spent(
+        self, since_ns: int, slice_ns: int = 0, before: Mapping[int, int] | None = None
+    ) -> list[Sequence[Any]]:
         """The rows of ``spent_query``."""
-        return await self._fetch(spent_query(since_ns, slice_ns))
+        return await self._fetch(spent_query(since_ns, slice_ns, before))
 
     async def entries(self, limit: int, since_ns: int | None = None, until_ns: int | None = None) -> list[LedgerEntry]:
         """The latest ``limit`` entries, latest first."""

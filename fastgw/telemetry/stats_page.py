@@ -31,7 +31,9 @@ COUNTERS: Final = (
     "reloads",
     "reloads_refused",
 )
-FIELDS: Final = (*GAUGES, *COUNTERS)
+MARKS: Final = ("snapshot_us", "snapshot_digest")
+"""What processes tell each other alone: since when, by the clock of request ids, a worker has served which configuration."""
+FIELDS: Final = (*GAUGES, *COUNTERS, *MARKS)
 _INDEX: Final = {name: index for index, name in enumerate(FIELDS)}
 
 

@@ -17,7 +17,7 @@ import httpx
 import openai
 import pytest
 
-from fastgw.domain.money import NANO_PER_USD
+from fastgw.domain.money import NANO_PER_USD, format_usd
 from tests.adversity.gateway import children_of
 from tests.wire import raw
 from tests.wire.gateway import (
@@ -338,3 +338,44 @@ per = ["key"]
         admin = gateway.admin_json("/admin/api/limits")
         assert [row["used_usd"] for row in admin["budgets"]] == [cost]
         assert [(row["id"], row["used"]) for row in admin["rate_limits"]] == [("many", 1)]
+
+
+def test_a_budget_that_a_reload_adds_knows_what_was_spent_before(mock_provider: MockProvider, tmp_path: Path) -> None:
+    slow = {"model": "mock-openai/mock-small+ttft_ms=3000"}
+    with limited(tmp_path, mock_provider, "", workers=2) as gateway, ThreadPoolExecutor(4) as pool:
+        cost = spent_after(gateway, [ask(gateway) for _ in range(6)])
+        under_way = pool.submit(ask, gateway, body=slow)
+        time.sleep(0.3)
+        added = (
+            f'\n[[budgets]]\nid = "late"\nwindow = "month"\nlimit_usd = {usd(cost * 2)}\nper = ["key"]\nclamp = false\n'
+        )
+        gateway.config.write_text(gateway.config.read_text() + added)
+        deadline_s = time.monotonic() + 10
+        while (
+            not (rows := gateway.admin_json("/admin/api/limits")["budgets"])
+            or rows[0]["used_usd"] != rows[0]["ledger_usd"]
+        ):
+            assert time.monotonic() < deadline_s, rows
+            time.sleep(0.1)
+        assert rows[0]["used_usd"] == format_usd(cost)
+        assert under_way.result().status_code == 200
+        while ask(gateway).status_code == 200:
+            pass
+        deadline_s = time.monotonic() + 10
+        while True:
+            (row,) = gateway.admin_json("/admin/api/limits")["budgets"]
+            if row["used_usd"] == row["ledger_usd"] == format_usd(spent(gateway)):
+                break
+            assert time.monotonic() < deadline_s, row
+            time.sleep(0.1)
+        # The call that was under way was admitted before the budget was there; those after it only while they fitted.
+        assert spent(gateway) <= cost * 2 + cost // 6 * 2
+
+
+def spent_after(gateway: Gateway, answers: list[httpx.Response]) -> int:
+    """What is in the ledger when these are."""
+    deadline_s = time.monotonic() + 10
+    while gateway.query("SELECT count(*) FROM entries WHERE outcome = 'settled'") != [(len(answers),)]:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    return spent(gateway)

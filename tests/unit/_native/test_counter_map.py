@@ -203,3 +203,13 @@ def test_a_file_whose_bytes_were_changed_does_no_harm(tmp_path: Path, seed: int)
             assert 0 <= levels(worker.counters, bucket(number), 10**18)[0][0] <= 20
             assert worker.reserve(bucket(number), 1 + number, 0, 0, 10**18) is not None
         assert counters.held() == (0, 0)
+
+
+def test_what_is_added_is_counted_with_what_is_there() -> None:
+    counters = CounterMap(64, 1, 1)
+    assert counters.add(key(1), 5, FOREVER_NS, 0)
+    assert counters.add(key(1), 7, FOREVER_NS, 0)
+    assert counters.get(key(1)) == (12, 0)
+    for number in range(2, 65):
+        assert counters.put(key(number), 1, FOREVER_NS, 0)
+    assert not counters.add(key(65), 1, FOREVER_NS, 0)
