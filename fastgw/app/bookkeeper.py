@@ -33,7 +33,7 @@ from fastgw.ledger.reader import LedgerReader
 from fastgw.ledger.writer import LedgerWriter
 from fastgw.limits.windows import window_at
 from fastgw.storage.migrate import NewerDatabaseError
-from fastgw.storage.sqlite import OwnedElsewhereError
+from fastgw.storage.sqlite import OwnedElsewhereError, leave_out_locks
 from fastgw.telemetry import tasks
 from fastgw.telemetry.clock import id_base_ns, monotonic_ns
 
@@ -50,6 +50,7 @@ TAKE_OVER_S = 3.0
 def main(inheritance: Inheritance, control: Control, slot: int) -> int:
     """The process's main function; returns its exit code."""
     _stand_back()
+    leave_out_locks()
     return run(lambda: Bookkeeper(inheritance), control)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import sqlite3
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fastgw.storage.sqlite import OwnedDatabase, OwnedElsewhereError, open_reader
+from fastgw.storage.sqlite import OwnedDatabase, OwnedElsewhereError, leave_out_locks, open_reader
 
 
 def test_the_owner_opens_in_wal_mode_and_checkpoints(tmp_path: Path) -> None:
@@ -82,3 +83,37 @@ def test_a_reader_makes_no_file(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError):
         open_reader(tmp_path / "none.db")
     assert list(tmp_path.iterdir()) == []
+
+
+WITHOUT_LOCKS = """
+import sys
+from pathlib import Path
+from fastgw.storage.sqlite import OwnedDatabase, leave_out_locks, open_reader
+
+assert leave_out_locks()
+path = Path(sys.argv[1])
+with OwnedDatabase(path) as owned:
+    owned.connection.execute("CREATE TABLE t (x)")
+    for number in range(100):
+        owned.begin(durable=False)
+        owned.connection.execute("INSERT INTO t VALUES (?)", (number,))
+        owned.connection.execute("COMMIT")
+    print(*open_reader(path).execute("SELECT count(*), sum(x) FROM t").fetchone())
+"""
+
+
+def test_without_its_locks_sqlite_writes_and_reads_as_before(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_LOCKS, str(tmp_path / "t.db")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("100 4950\n", "")
+
+
+@pytest.mark.parametrize("problem", [OSError, AttributeError])
+def test_where_the_library_cannot_be_reached_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch, problem: type[Exception]
+) -> None:
+    def unreachable(_: str) -> None:
+        raise problem
+
+    monkeypatch.setattr(ctypes, "CDLL", unreachable)
+    assert not leave_out_locks()
