@@ -128,7 +128,7 @@ class _Resolver:
             raise ValueError(f"expected a string, got `{type(raw).__name__}`")  # noqa: TRY004 - the text is the point
         if kind is Path:
             return self._base_dir / raw
-        raise NotImplementedError(f"no decoding for {kind}")
+        raise NotImplementedError(f"no decoding for {kind}")  # what msgspec asks of a dec_hook
 
     def _secret(self, raw: object) -> SecretText:
         expected = "expected a reference env:NAME or file:PATH"

@@ -53,9 +53,9 @@ def test_valid_values_pass_wherever_they_are(value: bytes) -> None:
 
 @pytest.mark.parametrize("value", INVALID_VALUES)
 def test_invalid_values_are_refused_wherever_they_are(value: bytes) -> None:
-    refusal(b'{"x":%s}' % value)
-    refusal(b'{"model":%s,"z":1}' % value)
-    refusal(b'{"x":[[0,%s]],"z":1}' % value)
+    assert refusal(b'{"x":%s}' % value)
+    assert refusal(b'{"model":%s,"z":1}' % value)
+    assert refusal(b'{"x":[[0,%s]],"z":1}' % value)
 
 
 @pytest.mark.parametrize("bad", BAD_UTF8)
@@ -112,8 +112,8 @@ def test_refusals_say_what_and_where(body: bytes, message: str, offset: int) -> 
 def test_every_prefix_is_refused(length: int) -> None:
     body = b'{"model":"a\xc3\xa9\\u0041","n":[-1.5e+3,true]}'
     scan_object(body, TABLE)
-    refusal(body[:length])
-    refusal(body + b" " * length + b"}")
+    assert refusal(body[:length])
+    assert refusal(body + b" " * length + b"}")
 
 
 @pytest.mark.parametrize("name", [b"model", b"mod\\u0065l", b"\\u006d\\u006f\\u0064\\u0065\\u006c", b"mode\\u006C"])
@@ -137,7 +137,7 @@ def test_depth_counts_the_object_itself() -> None:
         assert str(refusal(body, max_depth=4)) == "JSON is nested too deep"
     deepest = b'{"x":' + b"[" * (json_scan.MAX_DEPTH - 1) + b"]" * (json_scan.MAX_DEPTH - 1) + b"}"
     scan_object(deepest, TABLE, max_depth=json_scan.MAX_DEPTH)
-    refusal(b'{"x":' + b"[" * 1_000_000, max_depth=json_scan.MAX_DEPTH)
+    assert refusal(b'{"x":' + b"[" * 1_000_000, max_depth=json_scan.MAX_DEPTH)
     scan_object(b'{"x":[' + b"[],{}," * 500 + b"[]]}", TABLE, max_depth=3)
 
 

@@ -48,7 +48,7 @@ def test_a_gateway_without_a_provider_serves_nobody() -> None:
     ],
 )
 def test_doors_that_would_be_open_or_in_each_others_way(text: str, path: str) -> None:
-    refused(text, path)
+    assert refused(text, path)
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_doors_that_would_be_open_or_in_each_others_way(text: str, path: str) ->
     ],
 )
 def test_doors_that_are_fine(text: str) -> None:
-    good(text)
+    assert good(text)
 
 
 def test_providers_are_built_to_see_whether_they_can_be() -> None:
-    refused('[providers.x]\nkind = "openai"', "providers.x.api_key")
-    refused('[providers.x]\nkind = "openai"\nbase_url = "http://"', "providers.x.base_url")
+    assert refused('[providers.x]\nkind = "openai"', "providers.x.api_key")
+    assert refused('[providers.x]\nkind = "openai"\nbase_url = "http://"', "providers.x.base_url")
 
 
 def test_private_certificates_are_read(tmp_path: Path) -> None:
@@ -91,8 +91,8 @@ def test_aliases() -> None:
     row = '[[models]]\nname = "m"\ntargets = [{{ target = "{}" }}]\n'
 
     assert good(row.format("main/a/b")).models[0].name == "m"
-    refused(row.format("main"), "models[0].targets[0].target")
-    refused(row.format("main/"), "models[0].targets[0].target")
+    assert refused(row.format("main"), "models[0].targets[0].target")
+    assert refused(row.format("main/"), "models[0].targets[0].target")
     assert '(main) before the slash, got "other"' in refused(row.format("other/a"), "models[0].targets[0].target")
     assert "models[0]" in refused(row.format("main/a") * 2, "models[1].name")
 
@@ -134,7 +134,7 @@ USER = '[[users]]\nname = "ada"\nteam = "ml"\n'
     ],
 )
 def test_keys_users_and_teams_that_contradict_each_other(text: str, path: str) -> None:
-    refused(text, path)
+    assert refused(text, path)
 
 
 @pytest.mark.parametrize(
@@ -148,4 +148,4 @@ def test_keys_users_and_teams_that_contradict_each_other(text: str, path: str) -
     ],
 )
 def test_keys_users_and_teams_that_agree(text: str) -> None:
-    good(text)
+    assert good(text)

@@ -99,7 +99,7 @@ def test_a_target_that_does_not_serve_the_operation_says_what_it_serves(name: st
 
 def test_an_answer_for_one_operation_is_not_taken_for_another() -> None:
     assert isinstance(TABLE.resolve("gpt-4", "chat"), Target)
-    refusal("gpt-4", "message")
+    assert refusal("gpt-4", "message")
 
 
 def test_the_memo_is_bounded_and_answers_stay_right() -> None:
@@ -118,7 +118,7 @@ def test_the_memo_is_bounded_and_answers_stay_right() -> None:
 def test_refusals_are_not_remembered() -> None:
     table = AliasTable([], [CLAUDE])
 
-    refusal("no/model", "chat", table)
+    assert refusal("no/model", "chat", table)
 
     assert all(not table._memo[operation] for operation in OPERATIONS)
 
