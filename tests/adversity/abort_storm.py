@@ -1,7 +1,8 @@
 """Clients that leave at every moment: one row a call, nothing held afterwards, and nobody pays less than was relayed to them.
 
 Each client sends a call and goes away, by reset or by closing its side, after some of the answer: nothing, the head, the middle,
-just before the usage, all of it. A budget and a limit on concurrency govern every call.
+just before the usage, all of it; or it stays, and the provider misses a deadline, before its answer or within it. A budget and a
+limit on concurrency govern every call.
 
     python -m tests.adversity.abort_storm --calls 10000 [--drain]
 
@@ -28,8 +29,12 @@ from tests.adversity.kill_storm import say
 from tests.adversity.load import Kind, request_bytes
 
 AT_ONCE = 64
+LATE_PHASE = 6
 QUIET_S = 5.0
 MODELS = ("demo-openai/mock-small+words=20+tps=2000", "demo-anthropic/mock-small+words=20+ttft_ms=5+tps=3000")
+LATE = ("+ttft_ms=1500", "+tps=1")
+"""What makes a mock miss the deadline of the first byte, and, in a stream, that of the next."""
+DEADLINES = "first_byte_timeout_s = 0.3\nidle_timeout_s = 0.3\n"
 PATHS = ("/v1/chat/completions", "/v1/messages")
 WORD = re.compile(rb'"(?:content|text)":\s?"[^"]')
 LIMITS = """
@@ -52,6 +57,7 @@ class Outcome:
     rows: int = 0
     whole: int = 0
     estimated: int = 0
+    late: int = 0
     underpaid: int = 0
     released_s: float = 0.0
     findings: list[str] = field(default_factory=list)
@@ -60,17 +66,17 @@ class Outcome:
 async def leave(port: int, call_id: str, number: int, chance: random.Random) -> int:
     """One call that is given up at a random moment. Returns how many words the client has seen."""
     streamed = number % 3 != 0
-    kind = Kind(PATHS[number % 2], MODELS[number % 2], streamed)
-    request = request_bytes(kind, KEY, call_id)
+    phase = chance.randrange(7)
+    model = MODELS[number % 2] if phase < LATE_PHASE else MODELS[number % 2].partition("+")[0] + chance.choice(LATE)
+    request = request_bytes(Kind(PATHS[number % 2], model, streamed), KEY, call_id)
     head_bytes = request.index(b"\r\n\r\n") + 4
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     received = b""
     try:
-        phase = chance.randrange(6)
         # The whole head is always sent: before it nobody can say whose call it is.
         writer.write(request if phase else request[: chance.randrange(head_bytes, len(request))])
         await writer.drain()
-        wanted = (0, 0, 1, chance.randrange(5_000), chance.randrange(4_000, 9_000), 1 << 20)[phase]
+        wanted = (0, 0, 1, chance.randrange(5_000), chance.randrange(4_000, 9_000), 1 << 20, 1 << 20)[phase]
         async with asyncio.timeout(10):
             while len(received) < wanted and (data := await reader.read(4096)):
                 received += data
@@ -112,6 +118,7 @@ def run(calls: int, *, drain: bool, seed: int = 1) -> Outcome:
         text = gateway.config.read_text() + LIMITS
         if drain:
             text = text.replace("[server]\n", '[server]\non_disconnect = "drain"\ndisconnect_drain_s = 3\n')
+        text = re.sub(r"(\[providers\.[^\]]+\]\n)", rf"\g<1>{DEADLINES}", text)
         gateway.config.write_text(text)
         gateway.start()
         seen = asyncio.run(play(gateway, calls, seed))
@@ -119,8 +126,11 @@ def run(calls: int, *, drain: bool, seed: int = 1) -> Outcome:
         rows: dict[str, tuple[int, str]] = {}
         while time.monotonic() - began_s < QUIET_S:
             state = states(gateway).get("all")
-            found = read_rows(gateway.db_path, "SELECT request_id, output_tokens, usage_source, outcome FROM entries")
+            found = read_rows(
+                gateway.db_path, "SELECT request_id, output_tokens, usage_source, outcome, error_code FROM entries"
+            )
             rows = {row[0]: (row[1], row[2]) for row in found if row[3] == "settled"}
+            outcome.late = sum(row[4] == "provider_timeout" for row in found)
             outcome.rows = len(found)
             is_quiet = (
                 state is not None and nano(state["reserved_usd"]) == 0 and state["used_usd"] == state["ledger_usd"]
@@ -141,6 +151,8 @@ def run(calls: int, *, drain: bool, seed: int = 1) -> Outcome:
         outcome.whole = sum(source == "reported" for _, source in rows.values())
         if outcome.underpaid:
             outcome.findings.append(f"{outcome.underpaid} calls are charged for less than was relayed")
+        if not outcome.late:
+            outcome.findings.append("no provider missed a deadline")
         if code := gateway.stop():
             outcome.findings.append(f"the gateway ended with {code}")
     return outcome
@@ -155,7 +167,8 @@ def main() -> int:
     outcome = run(options.calls, drain=options.drain, seed=options.seed)
     say(
         f"calls {outcome.calls}, rows {outcome.rows}, usage reported {outcome.whole}, estimated {outcome.estimated}, "
-        f"charged for less than relayed {outcome.underpaid}, quiet after {outcome.released_s:.2f} s"
+        f"deadlines missed {outcome.late}, charged for less than relayed {outcome.underpaid}, "
+        f"quiet after {outcome.released_s:.2f} s"
     )
     for finding in outcome.findings:
         say(f"FINDING: {finding}")
