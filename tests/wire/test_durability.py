@@ -42,4 +42,5 @@ def test_who_leaves_is_charged_once_and_holds_nothing(drain: bool) -> None:
     """The short form of ``python -m tests.adversity.abort_storm``."""
     outcome = abort_storm.run(300, drain=drain)
     assert outcome.findings == []
-    assert outcome.estimated == 0 if drain else outcome.estimated > 0
+    # Read to its end, an answer tells what it used, but for one whose provider missed a deadline.
+    assert outcome.estimated <= outcome.late if drain else outcome.estimated > outcome.late

@@ -335,6 +335,7 @@ per = ["key"]
         assert (money["scope"], money["used_usd"], money["reserved_usd"]) == ({"user": "ada"}, cost, "0")
         assert (requests["used"], requests["remaining"]) == (1, 99)
         assert "chat" in requests["models"]
+        spent_soon(gateway)  # operators are shown whom the ledger knows
         admin = gateway.admin_json("/admin/api/limits")
         assert [row["used_usd"] for row in admin["budgets"]] == [cost]
         assert [(row["id"], row["used"]) for row in admin["rate_limits"]] == [("many", 1)]
