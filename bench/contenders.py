@@ -12,8 +12,9 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from bench.limits import LIMITS
 from bench.payloads import Case
 from bench.spawn import CONTENDER_CORE, LOAD_CORE, Child, free_port, run_on_core
 
@@ -170,21 +171,29 @@ def start_fastgw(folder: Path, upstream: Upstream, case: Case) -> Contender:
     return launch_fastgw(folder, upstream, tls=case.tls)
 
 
-def launch_fastgw(folder: Path, upstream: Upstream, *, tls: bool) -> Contender:
+def start_limited_fastgw(folder: Path, upstream: Upstream, case: Case) -> Contender:
+    """The same, with limits that govern every call."""
+    return launch_fastgw(folder, upstream, tls=case.tls, limits=LIMITS, name="fastgw-limited")
+
+
+def launch_fastgw(folder: Path, upstream: Upstream, *, tls: bool, limits: str = "", name: str = "fastgw") -> Contender:
     """Start the gateway with one worker, without waiting for it."""
     port = free_port()
     config = folder / "fastgw.toml"
-    config.write_text(fastgw_config(folder, port, free_port(), upstream, tls=tls))
+    config.write_text(fastgw_config(folder, port, free_port(), upstream, tls=tls) + limits)
     argv = [sys.executable, "-m", "fastgw", "serve", "--config", str(config), "--workers", "1"]
     environment = {"UP_KEY": UPSTREAM_KEY, "BENCH_KEY": KEY}
-    return Contender("fastgw", Child(argv, CONTENDER_CORE, folder / "fastgw.log", environment), port)
+    return Contender(name, Child(argv, CONTENDER_CORE, folder / "fastgw.log", environment), port)
 
 
 STARTERS: dict[str, Callable[[Path, Upstream, Case], Contender]] = {
     "nginx": start_nginx,
     "aiohttp": start_aiohttp,
     "fastgw": start_fastgw,
+    "fastgw-limited": start_limited_fastgw,
 }
+COMPARED: Final = ("nginx", "aiohttp", "fastgw")
+"""Those that are started unless others are asked for."""
 
 
 def start(name: str, folder: Path, upstream: Upstream, case: Case) -> Contender:

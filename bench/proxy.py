@@ -22,7 +22,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.contenders import KEY, STARTERS, Contender, Upstream, missing_tools, start, start_upstream
+from bench.contenders import COMPARED, KEY, STARTERS, Contender, Upstream, missing_tools, start, start_upstream
 from bench.environment import describe
 from bench.measure import Neighbours, tree_cpu_ns, tree_footprints
 from bench.payloads import PATH, Case, request_body, select_cases
@@ -117,7 +117,7 @@ def run_case(case: Case, names: list[str], folder: Path, upstream: Upstream, opt
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="nginx, aiohttp and fastgw as proxies, one core each")
     parser.add_argument("--only", default="*", help="case names or globs, comma separated (1k-plain-http)")
-    parser.add_argument("--contenders", default=",".join(STARTERS), help="comma separated")
+    parser.add_argument("--contenders", default=",".join(COMPARED), help=f"comma separated, of {', '.join(STARTERS)}")
     parser.add_argument("--rounds", type=int, default=3, help="repetitions, of which the median counts")
     parser.add_argument("--seconds", type=int, default=5, help="of each closed-loop run")
     parser.add_argument("--latency-seconds", type=float, default=3.0, help="of each open-loop run")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.contenders import KEY, UPSTREAM_KEY
+from bench.limits import LIMITS
 from bench.payloads import plain_answer, request_body, request_prefix, request_suffix
 from fastgw._native.counter_map import CounterMap
 from fastgw._native.limit_set import WorkerCounters
@@ -52,36 +53,6 @@ class Transport:
         pass
 
 
-LIMITS = """
-[[budgets]]
-id = "user-day"
-limit_usd = 1000000
-window = "day"
-per = ["user"]
-[[budgets]]
-id = "team-month"
-limit_usd = 1000000
-window = "month"
-per = ["team"]
-[[budgets]]
-id = "all"
-limit_usd = 1000000
-window = "lifetime"
-[[rate_limits]]
-id = "requests"
-limit = 100000000
-unit = "requests_per_minute"
-per = ["key"]
-[[rate_limits]]
-id = "tokens"
-limit = 10000000000
-unit = "tokens_per_minute"
-per = ["model"]
-[[rate_limits]]
-id = "slots"
-limit = 1000
-unit = "concurrent_requests"
-"""
 """Three of each kind, all of which govern every call."""
 
 
