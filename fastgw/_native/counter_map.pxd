@@ -42,6 +42,7 @@ cdef class CounterMap:
     cdef void _redo(self) noexcept
     cdef Hold* _arena(self, int worker) except NULL
     cdef int _keep_buckets(self, Py_ssize_t slots, Py_ssize_t size) except -1
+    cdef bint _write(self, Digest key, int64_t value, int64_t until_ns, int64_t now_ns, bint adds) except -1
     # Inside the lock: the slot of a counter that is there, else -1.
     cdef int32_t seek(self, Digest key, int32_t hint) noexcept
     # Inside the lock: the slot of a counter, or -1 when there is no room for it. A new one is empty, and stays its own for the

@@ -153,31 +153,6 @@ cdef class CounterMap:
         store(&header.committed, 0)
         self._staged = 0
 
-    cdef int32_t find(self, Digest key, int32_t hint, int64_t now_ns) noexcept:
-        cdef uint32_t at = <uint32_t>key.low & self._mask
-        cdef int32_t free = -1
-        cdef CounterSlot* slot
-        cdef int _probe
-        if hint >= 0 and self._slots[hint].key.low == key.low and self._slots[hint].key.high == key.high:
-            return hint
-        for _probe in range(PROBES):
-            slot = &self._slots[at]
-            if slot.key.low == key.low and slot.key.high == key.high:
-                return <int32_t>at
-            if free < 0 and slot.holds == 0 and slot.until_ns <= now_ns:
-                free = <int32_t>at
-            if slot.key.low == 0:
-                break
-            at = (at + 1) & self._mask
-        if free < 0:
-            return -1
-        # What stood there may be forgotten, so a kill between these lines leaves nothing that counts.
-        slot = &self._slots[free]
-        slot.until_ns = now_ns + 1
-        slot.value = slot.value_high = slot.held = slot.at_ns = 0
-        slot.key = key
-        return free
-
     cdef int32_t seek(self, Digest key, int32_t hint) noexcept:
         cdef uint32_t at = <uint32_t>key.low & self._mask
         cdef CounterSlot* slot
@@ -193,31 +168,40 @@ cdef class CounterMap:
             at = (at + 1) & self._mask
         return -1
 
+    cdef int32_t find(self, Digest key, int32_t hint, int64_t now_ns) noexcept:
+        cdef int32_t found = self.seek(key, hint)
+        cdef uint32_t at = <uint32_t>key.low & self._mask
+        cdef CounterSlot* slot
+        cdef int _probe
+        if found >= 0:
+            return found
+        for _probe in range(PROBES):
+            slot = &self._slots[at]
+            if slot.holds == 0 and slot.until_ns <= now_ns:
+                # What stood there may be forgotten, so a kill between these lines leaves nothing that counts.
+                slot.until_ns = now_ns + 1
+                slot.value = slot.value_high = slot.held = slot.at_ns = 0
+                slot.key = key
+                return <int32_t>at
+            at = (at + 1) & self._mask
+        return -1
+
     # --- for those who keep the books -----------------------------------------------------------------------------------------
 
     def put(self, bytes key not None, int64_t value, int64_t until_ns, int64_t now_ns):
-        cdef Digest wanted = digest_of(key)
-        cdef int32_t at
-        cdef CounterSlot* slot
-        self.lock()
-        at = self.find(wanted, -1, now_ns)
-        if at >= 0:
-            slot = &self._slots[at]
-            self.stage(&slot.value, value)
-            self.stage(&slot.until_ns, until_ns)
-            self.commit()
-        self.unlock()
-        return at >= 0
+        return self._write(digest_of(key), value, until_ns, now_ns, False)
 
     def add(self, bytes key not None, int64_t value, int64_t until_ns, int64_t now_ns):
-        cdef Digest wanted = digest_of(key)
+        return self._write(digest_of(key), value, until_ns, now_ns, True)
+
+    cdef bint _write(self, Digest key, int64_t value, int64_t until_ns, int64_t now_ns, bint adds) except -1:
         cdef int32_t at
         cdef CounterSlot* slot
         self.lock()
-        at = self.find(wanted, -1, now_ns)
+        at = self.find(key, -1, now_ns)
         if at >= 0:
             slot = &self._slots[at]
-            self.stage(&slot.value, slot.value + value)
+            self.stage(&slot.value, slot.value + value if adds else value)
             self.stage(&slot.until_ns, until_ns)
             self.commit()
         self.unlock()

@@ -42,19 +42,20 @@ class Matching(Generic[R]):
         self._reads_metadata = bool(self._rules.names) or any(
             name.startswith(_METADATA) for row in rows for name in row.per
         )
+        self.timed: Final = self._rules.program.timed
+        """Whether any rule speaks of the time of day."""
         self._remembered: dict[tuple[tuple[str, ...], str | None, int], tuple[Counted[R], ...]] = {}
 
     def of(self, dimension: Sequence[str], metadata: str | None, minute: int) -> tuple[Counted[R], ...]:
         """``dimension`` begins with the fields of ``Fixed``; ``metadata`` is JSON; ``minute`` is that of the Unix clock
         in which the call came."""
-        timed = self._rules.program.timed
         fixed = tuple(dimension[:_FIXED])
-        key = (fixed, metadata if self._reads_metadata else None, minute if timed else 0)
+        key = (fixed, metadata if self._reads_metadata else None, minute if self.timed else 0)
         found = self._remembered.get(key)
         if found is None:
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
-            found = self._remembered[key] = self._find(Fixed(*fixed), key[1], minute if timed else None)
+            found = self._remembered[key] = self._find(Fixed(*fixed), key[1], minute if self.timed else None)
         return found
 
     def _find(self, fixed: Fixed, metadata: str | None, minute: int | None) -> tuple[Counted[R], ...]:

@@ -30,9 +30,9 @@ from fastgw.domain.text import show
 from fastgw.gateway.admission import decide, said_by_caller
 from fastgw.gateway.context import Call
 from fastgw.gateway.snapshot import Snapshot
+from fastgw.gateway.usage import fixed_facts
 from fastgw.limits.config import AnomalyRow, BudgetRow, LimitRow, RateLimitRow, Usd, nano_usd_of
 from fastgw.limits.table import Applied, Governing, check_of, scope_text, unit_text
-from fastgw.rules.table import Fixed
 from fastgw.telemetry.clock import ID_SLOT_BITS, wall_ns
 
 ALLOW: Final = "allow"
@@ -106,17 +106,7 @@ def judge(snapshot: Snapshot, settings: Settings, case: Case) -> Verdict:
         route = snapshot.route(case.model, case.operation)
         target = route.name
         if snapshot.limiter is not None:
-            fixed = Fixed(
-                key=subject.key,
-                user=user,
-                team=subject.team,
-                alias=case.model,
-                target=target,
-                provider=route.provider,
-                region=route.region,
-                dialect=call.dialect,
-                operation=case.operation,
-            )
+            fixed = fixed_facts(subject, user, case.model, route, case.operation)
             governing = snapshot.limiter.governing(fixed, metadata, now_ns)
             applied = governing.applied
             _use(counters, governing, settings, case, now_ns)

@@ -6,15 +6,15 @@ Invariant: afterwards a counter is the sum of the rows of the ledger that its bu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import gcd
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from fastgw._native.counter_map import CounterMap
 from fastgw._native.limit_set import COUNTS, LimitSet, WorkerCounters
-from fastgw.app.build import limiter_of
+from fastgw.app.matching import Matching
 from fastgw.config.root import Settings
 from fastgw.domain.entry import LedgerEntry
 from fastgw.ledger.journal_drain import JournalDrain
@@ -27,7 +27,6 @@ from fastgw.rules.table import Fixed
 from fastgw.telemetry.clock import unix_ns_of
 
 _MINUTE_NS: Final = 60_000_000_000
-_FIXED: Final = len(Fixed.__struct_fields__)
 
 
 class Spent(NamedTuple):
@@ -60,19 +59,21 @@ def hold_open(
 
     Calls of a worker whose number is not among ours are left out.
     """
-    limiter, zone, held = limiter_of(settings), settings.server.zone, 0
-    for life, calls in open_calls.items() if limiter is not None else ():
+    zone, held = settings.server.zone, 0
+    matching = Matching(settings.budgets, zone)
+    for life, calls in open_calls.items() if settings.budgets else ():
         number, _, token = life.partition("-")
         if int(number) >= counters.workers:
             continue
         hand = WorkerCounters(counters, int(number), int(token, 16))
         for call, payload in calls.items():
             entry = _entry(payload)
-            if entry is None or limiter is None:
+            if entry is None:
                 continue
             at_ns = unix_ns_of(call)
-            fixed = Fixed(*(getattr(entry, name) for name in Fixed.__struct_fields__))
-            for row, entity in limiter.budgets_of(fixed, entry.metadata, at_ns):
+            fixed = [getattr(entry, name) for name in Fixed.__struct_fields__]
+            metadata = json.dumps(entry.metadata) if entry.metadata else None
+            for row, _, entity in matching.of(fixed, metadata, at_ns // _MINUTE_NS):
                 check, _ = check_of(row, entity, COUNTS, 0, at_ns, zone)
                 hand.reserve(LimitSet([check]), call, 0, entry.cost_nano_usd or 0, now_ns)
             held += 1
@@ -85,23 +86,19 @@ async def spent_by_counter(
 ) -> dict[bytes, Spent]:
     """What the ledger says of every budget and entity in the windows that hold ``now_ns``, by the digest of its counter.
     ``before``: of the calls of each worker, only those with lower ids."""
-    limiter = limiter_of(settings)
-    if limiter is None:
-        return {}
     zone = settings.server.zone
     sums: dict[bytes, Spent] = {}
     for window in sorted({row.window for row in settings.budgets}):
+        matching = Matching([row for row in settings.budgets if row.window == window], zone)
         now = window_at(window, now_ns, zone)
-        slice_ns = gcd(rolling_slice_ns(window), _MINUTE_NS if limiter.timed else 0)
+        slice_ns = gcd(rolling_slice_ns(window), _MINUTE_NS if matching.timed else 0)
         for row in await reader.spent(min((now.start_ns, *now.earlier)), slice_ns, before):
-            fixed, metadata = read_caller(row)
-            at_ns, nano_usd = row[_FIXED + 1 :]
+            *fixed, metadata, at_ns, nano_usd = row
             span = window_at(window, at_ns, zone) if now.earlier else now
-            for budget, entity in limiter.budgets_of(fixed, metadata, at_ns):
-                if budget.window == window:
-                    key = budget_key(budget, entity, span.start_ns)
-                    so_far = sums[key].nano_usd if key in sums else 0
-                    sums[key] = Spent(budget, entity, span, so_far + nano_usd)
+            for budget, _, entity in matching.of(fixed, metadata, at_ns // _MINUTE_NS):
+                key = budget_key(budget, entity, span.start_ns)
+                so_far = sums[key].nano_usd if key in sums else 0
+                sums[key] = Spent(budget, entity, span, so_far + nano_usd)
     return sums
 
 
@@ -115,12 +112,6 @@ async def resolve_orphans(counters: CounterMap, drain: JournalDrain) -> int:
             costs = await drain.resolved_costs(lives)
             resolved += sum(counters.resolve(worker, call, nano_usd) for call, nano_usd in costs.items())
     return resolved
-
-
-def read_caller(row: Sequence[Any]) -> tuple[Fixed, dict[str, str] | None]:
-    """What rules ask about, of a row of ``ledger.queries.spent_query`` or ``callers_query``."""
-    metadata = row[_FIXED]
-    return Fixed(*row[:_FIXED]), json.loads(metadata) if metadata else None
 
 
 def _entry(payload: bytes) -> LedgerEntry | None:

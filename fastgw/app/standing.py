@@ -6,8 +6,8 @@ from typing import Final
 
 from fastgw._native.counter_map import CounterMap
 from fastgw._native.limit_set import COUNTS, LimitSet, levels
-from fastgw.app.build import limiter_of
-from fastgw.app.rebuild import read_caller, spent_by_counter
+from fastgw.app.matching import Matching
+from fastgw.app.rebuild import spent_by_counter
 from fastgw.config.root import Settings
 from fastgw.ledger.reader import LedgerReader
 from fastgw.limits.config import BudgetRow, RateLimitRow
@@ -15,6 +15,7 @@ from fastgw.limits.state import BudgetState, RateLimitState
 from fastgw.limits.table import Entity, budget_keys, check_of
 from fastgw.limits.windows import Span, window_at
 
+_MINUTE_NS: Final = 60_000_000_000
 SLOT_LOOKBACK_NS: Final = 3_600_000_000_000
 """Who held a slot is looked for among the callers of the last hour; of a bucket, among those of its period."""
 
@@ -50,16 +51,14 @@ async def rate_limit_states(
     counters: CounterMap, reader: LedgerReader, settings: Settings, now_ns: int
 ) -> list[RateLimitState]:
     """Every rate limit and entity that called in its period."""
-    limiter = limiter_of(settings)
-    if limiter is None or not settings.rate_limits:
+    if not settings.rate_limits:
         return []
+    matching = Matching(settings.rate_limits, settings.server.zone)
     since_ns = now_ns - max(row.period_ns or SLOT_LOOKBACK_NS for row in settings.rate_limits)
     met: dict[tuple[str, Entity], RateLimitRow] = {}
-    for caller in await reader.callers(since_ns):
-        fixed, metadata = read_caller(caller)
-        for row, entity in limiter.rows_of(fixed, metadata, now_ns):
-            if isinstance(row, RateLimitRow):
-                met[row.id, entity] = row
+    for *fixed, metadata in await reader.callers(since_ns):
+        for row, _, entity in matching.of(fixed, metadata, now_ns // _MINUTE_NS):
+            met[row.id, entity] = row
     found: list[RateLimitState] = []
     for (_, entity), row in sorted(met.items(), key=lambda each: each[0]):
         check, _ = check_of(row, entity, COUNTS, 0, now_ns, settings.server.zone)

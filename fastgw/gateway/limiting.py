@@ -11,8 +11,8 @@ from typing import Final
 
 from fastgw._native.rule_program import members
 from fastgw.domain.errors import GatewayError
-from fastgw.limits.config import BudgetRow, LimitRow
-from fastgw.limits.table import Entity, Governing, governing_limits
+from fastgw.limits.config import LimitRow
+from fastgw.limits.table import Governing, governing_limits
 from fastgw.limits.windows import minute_of_week
 from fastgw.rules.table import Fixed, RuleTable, governing, value_of
 
@@ -90,21 +90,6 @@ class Limiter:
                 status=500,
                 source="internal",
             ) from None
-
-    def rows_of(self, fixed: Fixed, metadata: dict[str, str] | None, at_ns: int) -> list[tuple[LimitRow, Entity]]:
-        """The limits that a call counts for, whether they govern it or not, and whom it counts for in each."""
-        matched = self._rules.program.match(self._rules.base(fixed), metadata, self._minute_of(at_ns))
-        rows = [self._rows[index] for index in members(matched)]
-        return [(row, tuple([value_of(name, fixed, metadata) for name in row.per])) for row in rows]
-
-    def budgets_of(self, fixed: Fixed, metadata: dict[str, str] | None, at_ns: int) -> list[tuple[BudgetRow, Entity]]:
-        """The budgets among them."""
-        return [(row, entity) for row, entity in self.rows_of(fixed, metadata, at_ns) if isinstance(row, BudgetRow)]
-
-    @property
-    def timed(self) -> bool:
-        """Whether any rule speaks of the time of day."""
-        return self._rules.program.timed
 
     def _minute_of(self, now_ns: int) -> int | None:
         if not self._rules.program.timed:

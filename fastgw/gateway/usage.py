@@ -11,7 +11,7 @@ from fastgw._native.counter_map import CounterMap
 from fastgw.domain.errors import GatewayError
 from fastgw.domain.operation import DIALECT_OF, Operation
 from fastgw.domain.subject import Subject
-from fastgw.gateway.snapshot import Snapshot
+from fastgw.gateway.snapshot import Route, Snapshot
 from fastgw.limits.report import limit_rows
 from fastgw.rules.table import Fixed
 
@@ -50,16 +50,20 @@ def _kinds(snapshot: Snapshot, subject: Subject, user: str) -> list[tuple[str, F
                 route = snapshot.route(alias, operation)
             except GatewayError:
                 continue
-            fixed = Fixed(
-                key=subject.key,
-                user=user,
-                team=subject.team,
-                alias=alias,
-                target=route.name,
-                provider=route.provider,
-                region=route.region,
-                dialect=DIALECT_OF[operation],
-                operation=operation,
-            )
-            kinds.append((alias, fixed))
+            kinds.append((alias, fixed_facts(subject, user, alias, route, operation)))
     return kinds
+
+
+def fixed_facts(subject: Subject, user: str, alias: str, route: Route, operation: Operation) -> Fixed:
+    """What is the same for all calls of a caller over a route."""
+    return Fixed(
+        key=subject.key,
+        user=user,
+        team=subject.team,
+        alias=alias,
+        target=route.name,
+        provider=route.provider,
+        region=route.region,
+        dialect=DIALECT_OF[operation],
+        operation=operation,
+    )

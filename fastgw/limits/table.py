@@ -57,11 +57,11 @@ def governing_limits(
     """``matched``: places in ``rows``, and whether each governs. ``value_of`` gives the value of a name that ``per`` may have."""
     applied: list[Applied] = []
     checks: list[Check] = []
-    groups: dict[str, int] = {}
+    groups: dict[tuple[type, str | int], int] = {}
     for index, governs in matched:
         row = rows[index]
         entity = tuple(value_of(name) for name in row.per)
-        group = groups.setdefault(row.group if row.group is not None else f"\0{index}", len(groups))
+        group = groups.setdefault((type(row), index if row.group is None else row.group), len(groups))
         mode = _MODES[row.mode] if governs else COUNTS
         check, until_ns = check_of(row, entity, mode, group, now_ns, zone)
         checks.append(check)

@@ -68,14 +68,15 @@ def value_of(name: str, fixed: Fixed, metadata: dict[str, str] | None) -> str:
 
 
 def governing(rows: Sequence[RuleRow], matched: Iterable[int]) -> tuple[tuple[int, bool], ...]:
-    """The rules that match, in the order of the file, and whether each governs: the first of its group does."""
-    seen: set[str] = set()
+    """The rules that match, in the order of the file, and whether each governs: the first of its group does. A name of a group
+    stands for another one in each section of the file."""
+    seen: set[tuple[type, str]] = set()
     found: list[tuple[int, bool]] = []
     for index in matched:
-        group = rows[index].group
-        found.append((index, group is None or group not in seen))
-        if group is not None:
-            seen.add(group)
+        row = rows[index]
+        found.append((index, row.group is None or (type(row), row.group) not in seen))
+        if row.group is not None:
+            seen.add((type(row), row.group))
     return tuple(found)
 
 

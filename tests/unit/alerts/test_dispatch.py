@@ -175,10 +175,11 @@ def test_news_wake_a_channel_that_sleeps() -> None:
         box.put("a", 5)
         dispatcher.notify()
         async with asyncio.timeout(5):
-            await until(lambda: receiver.got == ["a"])
+            await until(lambda: receiver.got)
         await dispatcher.stop()
 
     asyncio.run(main())
+    assert receiver.got == ["a"]
 
 
 def test_nothing_more_is_sent_while_receipts_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +214,8 @@ def test_a_database_that_cannot_be_read_is_asked_again(monkeypatch: pytest.Monke
 
     async def main() -> None:
         dispatcher = Dispatcher({"hook": receiver}, box, lambda: 5)
-        await until(lambda: receiver.got == ["a"])
+        await until(lambda: receiver.got)
         await dispatcher.stop()
 
     asyncio.run(main())
+    assert receiver.got == ["a"]

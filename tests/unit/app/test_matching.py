@@ -88,10 +88,11 @@ def test_more_columns_than_rules_ask_about_are_fine() -> None:
 )
 def test_the_answers_are_those_of_the_gateway(facts: tuple[str, ...], tags: dict[str, str] | None, minute: int) -> None:
     limiter, rules = Limiter(BUDGETS, UTC), Matching(BUDGETS, UTC)
-    expected = limiter.budgets_of(Fixed(*facts), tags, minute * 60_000_000_000)
+    plan = limiter.governing(Fixed(*facts), tags, minute * 60_000_000_000)
+    expected = [(each.row, each.governs, each.entity) for each in plan.applied]
     for _ in range(2):  # found, and remembered
         answers = rules.of(facts, json.dumps(tags) if tags is not None else None, minute)
-        assert [(each.row, each.entity) for each in answers] == expected
+        assert [(each.row, each.governs, each.entity) for each in answers] == expected
 
 
 def test_metadata_that_nobody_asks_about_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,7 +196,7 @@ def test_nobody_outlives_a_supervisor_that_was_killed(tmp_path: Path) -> None:
         process.signal(signal.SIGKILL)
         wait_until(lambda: all(has_ended(pid) for pid in children), "children end with their supervisor")
         for name in ("worker 0", "worker 1", "bookkeeper", "extra"):
-            process.wait_for(f"{name} alone")
+            assert process.wait_for(f"{name} alone")
 
 
 def test_who_does_not_stop_is_killed(tmp_path: Path) -> None:

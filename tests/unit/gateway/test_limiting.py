@@ -47,7 +47,6 @@ def test_values_of_per() -> None:
 
 def test_rules_of_the_time_of_day() -> None:
     limiter = Limiter([budget("b", when=HOURS)], UTC)
-    assert limiter.timed
     assert len(ask(limiter).applied) == 1
     assert len(ask(limiter, now_ns=NOW + DAY_NS // 24).applied) == 0
 
@@ -57,18 +56,6 @@ def test_the_memory_is_bounded() -> None:
     for number in range(MAX_REMEMBERED + 5):
         ask(limiter, f"u{number}")
     assert sum(len(known.plans) for known in limiter._memo.values()) <= MAX_REMEMBERED
-
-
-def test_budgets_that_a_call_counts_for_whether_they_govern_or_not() -> None:
-    rows = [
-        budget("a", group="g"),
-        budget("b", group="g", per=("user",)),
-        RateLimitRow(id="r", limit=1, unit="requests_per_day"),
-    ]
-    assert [(row.id, entity) for row, entity in Limiter(rows, UTC).budgets_of(fixed("ada"), None, NOW)] == [
-        ("a", ()),
-        ("b", ("ada",)),
-    ]
 
 
 def test_more_rules_than_can_be_counted_at_once() -> None:

@@ -60,3 +60,11 @@ def test_the_first_match_of_a_group_governs() -> None:
     ]
     assert governing(rows, (0, 1, 2, 3, 4)) == ((0, True), (1, True), (2, False), (3, True), (4, True))
     assert governing(rows, (2,)) == ((2, True),)
+
+
+def test_a_group_is_one_of_its_section() -> None:
+    class Other(RuleRow, frozen=True):
+        """A rule of another section."""
+
+    rows = [RuleRow(id="a", group="g"), Other(id="b", group="g"), Other(id="c", group="g")]
+    assert governing(rows, (0, 1, 2)) == ((0, True), (1, True), (2, False))
